@@ -1,0 +1,175 @@
+-- name: accept_heads (lanes, account_ids, address_keys) -> AcceptHeadRow
+-- The heads of a batch of requests, in the order asked, and the clock that decides.
+select coalesce(h.version, 0) as version, coalesce(h.state, ''::bytea) as state, clock_timestamp() as now
+from unnest($1::smallint[], $2::bigint[], $3::bytea[]) with ordinality k(lane, account_id, address_key, n)
+left join consent_head h using (lane, account_id, address_key)
+order by k.n;
+
+-- name: accept_insert (lanes, message_ids, account_ids, address_keys, sender_ids, channels, directions, from_addresses, to_addresses, bodies, media, num_segments, purposes, statuses, error_codes, error_messages, decisions, cause_record_ids, cause_ats, status_callbacks, valid_untils, created_ats, due_ats)
+-- Messages of a batch with their decisions; those with a due time also enter the outbox. One statement, one commit.
+with given as (
+  select * from unnest(
+    $1::smallint[], $2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[],
+    $10::text[], $11::text[], $12::smallint[], $13::text[], $14::text[], $15::int[], $16::text[], $17::bytea[],
+    $18::bytea[], $19::timestamptz[], $20::text[], $21::timestamptz[], $22::timestamptz[], $23::timestamptz[]
+  ) g(
+    lane, message_id, account_id, address_key, sender_id, channel, direction, from_address, to_address, body, media,
+    num_segments, purpose, status, error_code, error_message, decision, cause_record_id, cause_at, status_callback,
+    valid_until, created_at, due_at
+  )
+), written as (
+  insert into message (
+    lane, message_id, account_id, address_key, sender_id, channel, direction, from_address, to_address, body, media,
+    num_segments, purpose, status, error_code, error_message, decision, cause_record_id, cause_at, status_callback,
+    valid_until, created_at, updated_at
+  )
+  select
+    lane, message_id, account_id, address_key, sender_id, channel, direction, from_address, to_address, body, media,
+    num_segments, purpose, status, error_code, error_message, decision, cause_record_id, cause_at, status_callback,
+    valid_until, created_at, created_at
+  from given
+)
+insert into outbox (lane, message_id, account_id, sender_id, due_at)
+select lane, message_id, account_id, sender_id, due_at from given where due_at is not null;
+
+-- name: outbox_claim (lanes, limit, hold_s) -> ClaimedRow
+-- Take due messages for a moment, with their heads and what the gate must know of their senders.
+with due as (
+  select o.lane, o.message_id from outbox o
+  where o.due_at <= clock_timestamp() and o.lane = any($1::smallint[])
+  order by o.due_at limit $2
+  for update skip locked
+), held as (
+  update outbox o set due_at = clock_timestamp() + $3::float8 * interval '1 second'
+  from due d where o.lane = d.lane and o.message_id = d.message_id
+  returning o.lane, o.message_id, o.attempt_no
+)
+select
+  m.lane, m.message_id, e.attempt_no, m.account_id, m.address_key, m.sender_id, m.channel, m.direction,
+  m.from_address, m.to_address, m.body, m.media, m.purpose, m.status, m.cause_record_id, m.cause_at, m.valid_until, m.status_callback,
+  coalesce(h.version, -1) as version, coalesce(h.state, ''::bytea) as state,
+  s.paused, s.restricted, a.status <> 'active' as suspended, i.sends_paused, clock_timestamp() as now
+from held e
+join message m on m.lane = e.lane and m.message_id = e.message_id
+join sender s on s.sender_id = m.sender_id
+join account a on a.account_id = m.account_id
+cross join installation i
+left join consent_head h on h.lane = m.lane and h.account_id = m.account_id and h.address_key = m.address_key;
+
+-- name: hand_off (lanes, message_ids, attempt_nos, account_ids, address_keys, sender_ids, versions, decisions, lease_s) -> LeasedRow
+-- Compare and hand off: lease an attempt only if the head is still the one that was decided on. Heads are share-locked in
+-- key order; an opt-out holds one FOR UPDATE, so either it is seen here or it waits for this lease. Taking the outbox row
+-- makes a second attempt, a cancel and this one exclude each other.
+with want as (
+  select * from unnest(
+    $1::smallint[], $2::bytea[], $3::smallint[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bigint[], $8::bytea[]
+  ) w(lane, message_id, attempt_no, account_id, address_key, sender_id, version, decision)
+), heads as (
+  select h.lane, h.account_id, h.address_key, h.version
+  from consent_head h
+  where h.lane = any($1::smallint[])
+    and (h.lane, h.account_id, h.address_key) in (select w.lane, w.account_id, w.address_key from want w)
+  order by h.lane, h.account_id, h.address_key
+  for share
+), same as (
+  select w.* from want w
+  join heads h on h.lane = w.lane and h.account_id = w.account_id and h.address_key = w.address_key
+  where h.version = w.version
+), taken as (
+  delete from outbox o using same s
+  where o.lane = s.lane and o.message_id = s.message_id and o.attempt_no = s.attempt_no
+  returning o.lane, o.message_id
+), leased as (
+  insert into attempt (
+    lane, message_id, attempt_no, account_id, address_key, sender_id, state, head_version, decision, started_at, lease_until
+  )
+  select
+    s.lane, s.message_id, s.attempt_no, s.account_id, s.address_key, s.sender_id, 'dispatching', s.version, s.decision,
+    clock_timestamp(), clock_timestamp() + $9::float8 * interval '1 second'
+  from same s join taken t on t.lane = s.lane and t.message_id = s.message_id
+  on conflict do nothing
+  returning lane, message_id
+)
+update message m set status = 'sending', updated_at = clock_timestamp()
+from leased l where m.lane = l.lane and m.message_id = l.message_id
+returning m.lane, m.message_id;
+
+-- name: outbox_defer (lanes, message_ids, attempt_nos, delays_s)
+-- Put claimed messages back for later: a pause, a send slot, a head that changed under the decision.
+update outbox o set due_at = clock_timestamp() + d.delay_s * interval '1 second'
+from unnest($1::smallint[], $2::bytea[], $3::smallint[], $4::float8[]) d(lane, message_id, attempt_no, delay_s)
+where o.lane = d.lane and o.message_id = d.message_id and o.attempt_no = d.attempt_no;
+
+-- name: outbox_refuse (lanes, message_ids, attempt_nos, error_codes, error_messages, decisions, from_states) -> SettledRow
+-- The gate said no at hand-off: the message ends here, with the decision that ended it.
+with given as (
+  select * from unnest($1::smallint[], $2::bytea[], $3::smallint[], $4::int[], $5::text[], $6::bytea[])
+    g(lane, message_id, attempt_no, error_code, error_message, decision)
+), taken as (
+  delete from outbox o using given g
+  where o.lane = g.lane and o.message_id = g.message_id and o.attempt_no = g.attempt_no
+  returning o.lane, o.message_id
+)
+update message m set
+  status = 'failed', error_code = g.error_code, error_message = g.error_message, decision = g.decision,
+  updated_at = clock_timestamp()
+from given g join taken t on t.lane = g.lane and t.message_id = g.message_id
+where m.lane = g.lane and m.message_id = g.message_id and m.status = any($7::text[])
+returning m.lane, m.message_id, m.status;
+
+-- name: settle (lanes, message_ids, attempt_nos, states, provider_message_ids, error_classes, provider_codes, statuses, error_codes, error_messages, retries_s) -> SettledRow
+-- What became of hand-offs. Only the attempt that still holds its lease may move the message; a late word on an unknown
+-- one may still say that it was handed off. Retries go back to the outbox as the next attempt.
+with given as (
+  select * from unnest(
+    $1::smallint[], $2::bytea[], $3::smallint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int[],
+    $10::text[], $11::float8[]
+  ) g(
+    lane, message_id, attempt_no, state, provider_message_id, error_class, provider_code, status, error_code,
+    error_message, retry_s
+  )
+), ended as (
+  update attempt a set
+    state = g.state, finished_at = clock_timestamp(), provider_message_id = g.provider_message_id,
+    error_class = g.error_class, provider_code = g.provider_code
+  from given g
+  where a.lane = g.lane and a.message_id = g.message_id and a.attempt_no = g.attempt_no
+    and (a.state = 'dispatching' or (a.state = 'unknown' and g.state = 'handed_off'))
+  returning a.lane, a.message_id, a.attempt_no, a.account_id, a.sender_id
+), again as (
+  insert into outbox (lane, message_id, account_id, sender_id, attempt_no, due_at)
+  select e.lane, e.message_id, e.account_id, e.sender_id, e.attempt_no + 1, clock_timestamp() + g.retry_s * interval '1 second'
+  from ended e join given g on g.lane = e.lane and g.message_id = e.message_id
+  where g.retry_s is not null
+  on conflict do nothing
+)
+update message m set
+  status = g.status, error_code = g.error_code, error_message = g.error_message,
+  provider_message_id = coalesce(g.provider_message_id, m.provider_message_id),
+  sent_at = case when g.status = 'sent' then clock_timestamp() else m.sent_at end, updated_at = clock_timestamp()
+from given g join ended e on e.lane = g.lane and e.message_id = g.message_id
+where m.lane = g.lane and m.message_id = g.message_id and m.status in ('sending', 'unknown')
+returning m.lane, m.message_id, m.status;
+
+-- name: rescue (older_than_s, limit) -> RescuedRow
+-- Attempts whose worker never came back: they may or may not have reached the provider, so they are unknown, and stay so.
+with lost as (
+  select a.lane, a.message_id, a.attempt_no from attempt a
+  where a.state = 'dispatching' and a.lease_until < clock_timestamp() - $1::float8 * interval '1 second'
+  order by a.lease_until limit $2
+  for update skip locked
+), ended as (
+  update attempt a set state = 'unknown', finished_at = clock_timestamp()
+  from lost l where a.lane = l.lane and a.message_id = l.message_id and a.attempt_no = l.attempt_no
+  returning a.lane, a.message_id
+)
+update message m set status = 'unknown', updated_at = clock_timestamp()
+from ended e where m.lane = e.lane and m.message_id = e.message_id and m.status = 'sending'
+returning m.lane, m.message_id;
+
+-- name: outbox_depth () -> DepthRow
+-- How much waits, and how long the oldest has been due.
+select
+  count(*) as n,
+  coalesce(extract(epoch from clock_timestamp() - min(due_at) filter (where due_at <= clock_timestamp())), 0)::float8 as oldest_s
+from outbox;

@@ -1,0 +1,120 @@
+"""`consentry serve`: bind, start, say that it answers, drain on SIGTERM."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+import uvicorn
+import uvloop
+
+from consentry import logs
+from consentry.app import Process, first_account, opened
+from consentry.kernel.errors import Invalid
+from consentry.settings import Settings
+from consentry.web.asgi import build
+
+_log = logs.get("serve")
+_BACKLOG: Final = 2048
+_GRACE_S: Final = 15
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: we drain first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to us."""
+        yield
+
+
+Ready = Callable[[Process, str], None]
+
+
+def run(settings: Settings, ready: Ready) -> None:
+    """Run a process until SIGTERM or SIGINT; `ready` is called once it answers. Errors: as `app.opened`."""
+    uvloop.run(_serve(settings, ready))
+
+
+async def _serve(settings: Settings, ready: Ready) -> None:
+    listening = None if settings.role == "worker" else _bind(settings)
+    if listening is not None:
+        settings = msgspec.structs.replace(settings, port=listening.getsockname()[1])
+    async with opened(settings) as ports:
+        base_url = settings.base_url
+        if settings.role != "worker":
+            await first_account(ports, settings, base_url)
+        process = Process(replace(ports, base_url=base_url), settings)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _asked, stop, number)
+        _settle_memory()
+        process.start()
+        server = None if listening is None else _http(process)
+        serving = None if server is None else asyncio.create_task(server.serve(sockets=[listening]))
+        while server is not None and not server.started and serving is not None and not serving.done():
+            await asyncio.sleep(0.01)
+        ready(process, base_url)
+        if settings.ready_file is not None:
+            settings.ready_file.write_text(base_url + "\n")
+        _log.info("serve.ready", extra={"role": settings.role, "url": base_url})
+        await stop.wait()
+        process.draining = True
+        if server is not None and serving is not None:
+            server.should_exit = True
+            await serving
+        await process.stop()
+        _log.info("serve.stopped")
+
+
+def _asked(stop: asyncio.Event, number: int) -> None:
+    if stop.is_set():
+        os._exit(128 + number)  # asked twice: at once
+    stop.set()
+
+
+def _bind(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        listening.close()
+        text = f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}); choose another --port"
+        raise Invalid(text, field="port") from error
+    listening.listen(_BACKLOG)
+    listening.setblocking(False)
+    return listening
+
+
+def _http(process: Process) -> _Server:
+    config = uvicorn.Config(
+        build(process.services),
+        loop="none",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=_GRACE_S,
+        h11_max_incomplete_event_size=65_536,
+    )
+    return _Server(config)
+
+
+def _settle_memory() -> None:
+    """Take what was built at start out of the garbage collector's sight: it lives as long as the process."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)

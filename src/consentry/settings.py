@@ -1,0 +1,104 @@
+"""One frozen configuration, read once from the environment and the command line; it refuses to be wrong."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from consentry.kernel.errors import Invalid
+
+_PACKAGE: Final = Path(__file__).parent
+_DEFAULT_DATA_DIR: Final = "./consentry-data"
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_FALSE: Final = frozenset({"", "0", "false", "no", "off"})
+
+Role = Literal["all", "api", "worker"]
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What one process needs to know. Lengths carry their unit."""
+
+    data_dir: Path
+    database_url: str | None = None
+    owner_url: str | None = None
+    master_key: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    role: Role = "all"
+    public_url: str | None = None
+    """The address under which platforms and customers reach us: what webhook signatures are computed over."""
+    allow_private_egress: bool = False
+    policies_dir: Path | None = None
+    ready_file: Path | None = None
+    lease_s: float = 5.0
+    lease_margin_s: float = 1.0
+
+    @property
+    def base_url(self) -> str:
+        """The public base URL, without a slash at the end."""
+        return (self.public_url or f"http://{_in_url(self.host)}:{self.port}").rstrip("/")
+
+
+def bundled(name: Literal["sql", "policies"]) -> Path:
+    """Give the folder of bundled files: inside an installed package, beside `src` in a checkout."""
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parents[1] / name
+
+
+def from_environment(
+    environment: Mapping[str, str] = os.environ,
+    *,
+    data_dir: Path | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    role: Role = "all",
+    ready_file: Path | None = None,
+) -> Settings:
+    """Read the settings; what the command line says wins over `CONSENTRY_…` variables.
+
+    Errors: Invalid names the variable and what it may be.
+    """
+    return Settings(
+        data_dir=(data_dir or Path(environment.get("CONSENTRY_DATA_DIR", _DEFAULT_DATA_DIR))).resolve(),
+        database_url=environment.get("CONSENTRY_DATABASE_URL") or None,
+        owner_url=environment.get("CONSENTRY_OWNER_URL") or None,
+        master_key=environment.get("CONSENTRY_MASTER_KEY") or None,
+        host=host or environment.get("CONSENTRY_HOST", "127.0.0.1"),
+        port=port if port is not None else _port(environment.get("CONSENTRY_PORT", "8080")),
+        role=role,
+        public_url=_url(environment.get("CONSENTRY_PUBLIC_URL")),
+        allow_private_egress=_flag(environment, "CONSENTRY_ALLOW_PRIVATE_EGRESS"),
+        policies_dir=Path(environment["CONSENTRY_POLICIES_DIR"]) if environment.get("CONSENTRY_POLICIES_DIR") else None,
+        ready_file=ready_file,
+    )
+
+
+def _flag(environment: Mapping[str, str], name: str) -> bool:
+    word = environment.get(name, "").strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise Invalid(f"{name} is {word!r}; use 1 or 0", field=name)
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 <= int(text) <= 65535:  # noqa: PLR2004 - the range of TCP ports
+        raise Invalid(f"CONSENTRY_PORT is {text!r}; use a number from 0 to 65535", field="CONSENTRY_PORT")
+    return int(text)
+
+
+def _url(text: str | None) -> str | None:
+    if not text:
+        return None
+    if not text.startswith(("http://", "https://")):
+        raise Invalid("CONSENTRY_PUBLIC_URL must begin with http:// or https://", field="CONSENTRY_PUBLIC_URL")
+    return text.rstrip("/")
+
+
+def _in_url(host: str) -> str:
+    if host in {"", "0.0.0.0", "::"}:  # noqa: S104 - this is the text of a URL, nothing is bound here
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

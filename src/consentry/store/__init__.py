@@ -1,0 +1,1 @@
+"""Remember: SQL in, kernel words out. The only importer of asyncpg."""

@@ -1,0 +1,148 @@
+"""The outbox: accept, claim, hand off, settle, rescue; every statement works on a batch.
+
+A message has an outbox row as long as it has not been handed off; taking that row is how a hand-off, a cancel and a
+second worker exclude each other. From then on the attempt row with its lease stands for it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from consentry.store.database import Connection, Database
+from consentry.store.rows import ClaimedRow, DepthRow, PaceRow, RescuedRow, SettledRow
+
+ALL_LANES = list(range(256))
+
+
+class NewMessage(NamedTuple):
+    """One message to write, in the column order of `accept_insert`; with a `due_at` it enters the outbox."""
+
+    lane: int
+    message_id: bytes
+    account_id: int
+    address_key: bytes
+    sender_id: int
+    channel: str
+    direction: str
+    from_address: str
+    to_address: str
+    body: str
+    media: str | None
+    num_segments: int
+    purpose: str
+    status: str
+    error_code: int | None
+    error_message: str | None
+    decision: bytes
+    cause_record_id: bytes | None
+    cause_at: datetime | None
+    status_callback: str | None
+    valid_until: datetime | None
+    created_at: datetime
+    due_at: datetime | None
+
+
+class HandOff(NamedTuple):
+    """One decided message that asks for its lease, in the column order of `hand_off`."""
+
+    lane: int
+    message_id: bytes
+    attempt_no: int
+    account_id: int
+    address_key: bytes
+    sender_id: int
+    version: int
+    decision: bytes
+
+
+class Settled(NamedTuple):
+    """What became of one hand-off, in the column order of `settle`; `retry_s` puts it back."""
+
+    lane: int
+    message_id: bytes
+    attempt_no: int
+    state: str
+    provider_message_id: str | None
+    error_class: str | None
+    provider_code: str | None
+    status: str
+    error_code: int | None
+    error_message: str | None
+    retry_s: float | None
+
+
+class Refusal(NamedTuple):
+    """One message that the gate ended at hand-off, in the column order of `outbox_refuse`."""
+
+    lane: int
+    message_id: bytes
+    attempt_no: int
+    error_code: int | None
+    error_message: str | None
+    decision: bytes
+
+
+class Deferral(NamedTuple):
+    """One message to put back for later."""
+
+    lane: int
+    message_id: bytes
+    attempt_no: int
+    delay_s: float
+
+
+class Outbox:
+    """Statements of the pipeline; each is one synchronous commit unless it runs in a flow's transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def heads(self, connection: Connection, keys: Sequence[tuple[int, int, bytes]]) -> Sequence[Any]:
+        """Give (version, state, now) for each (lane, account, key), in order; a missing head is version 0."""
+        return await self._database.raw(connection, "accept_heads", *zip(*keys, strict=True))
+
+    async def accept(self, connection: Connection, messages: Sequence[NewMessage]) -> None:
+        """Write a batch of messages with their decisions."""
+        await self._database.run(connection, "accept_insert", *zip(*messages, strict=True))
+
+    async def claim(self, connection: Connection, lanes: Sequence[int], limit: int, hold_s: float) -> list[ClaimedRow]:
+        """Take due messages, with their heads and what the gate must know of their senders."""
+        return await self._database.rows(connection, "outbox_claim", ClaimedRow, lanes, limit, hold_s)
+
+    async def ensure_heads(self, connection: Connection, keys: Sequence[tuple[int, int, bytes]]) -> None:
+        """Make the rows that hand-offs lock, where they are missing."""
+        await self._database.run(connection, "heads_create", *zip(*keys, strict=True))
+
+    async def hand_off(self, connection: Connection, batch: Sequence[HandOff], lease_s: float) -> set[bytes]:
+        """Lease the attempts whose heads are still the ones decided on; give the ids of those messages."""
+        columns = list(zip(*batch, strict=True))
+        rows = await self._database.raw(connection, "hand_off", *columns, lease_s)
+        return {row["message_id"] for row in rows}
+
+    async def defer(self, connection: Connection, batch: Sequence[Deferral]) -> None:
+        """Put claimed messages back for later."""
+        await self._database.run(connection, "outbox_defer", *zip(*batch, strict=True))
+
+    async def refuse(self, connection: Connection, batch: Sequence[Refusal], movable: Sequence[str]) -> list[SettledRow]:
+        """End messages that the gate refused at hand-off; give those that ended now."""
+        columns = list(zip(*batch, strict=True))
+        return await self._database.rows(connection, "outbox_refuse", SettledRow, *columns, movable)
+
+    async def settle(self, connection: Connection, batch: Sequence[Settled]) -> list[SettledRow]:
+        """Write what became of hand-offs; give the messages that moved."""
+        return await self._database.rows(connection, "settle", SettledRow, *zip(*batch, strict=True))
+
+    async def rescue(self, connection: Connection, *, older_than_s: float, limit: int) -> list[RescuedRow]:
+        """Turn attempts whose worker never came back into unknown ones."""
+        return await self._database.rows(connection, "rescue", RescuedRow, older_than_s, limit)
+
+    async def depth(self, connection: Connection) -> DepthRow:
+        """Give how much waits and how old it is."""
+        return await self._database.one(connection, "outbox_depth", DepthRow)
+
+    async def take_slots(
+        self, connection: Connection, sender_id: int, want: int, interval_s: float, burst_s: float
+    ) -> PaceRow:
+        """Take send slots of a sender with a rate, as many as there are now; all workers share its pace."""
+        await self._database.run(connection, "pace_create", sender_id)
+        return await self._database.one(connection, "pace_take", PaceRow, sender_id, want, interval_s, burst_s)
