@@ -2,7 +2,7 @@
 -- to the ledger; the reader reads. Neither owns anything.
 
 revoke all on all tables in schema public from public;
-revoke all on schema public from public;
+revoke create on schema public from public;
 
 grant usage on schema public to consentry_app, consentry_reader;
 grant select on all tables in schema public to consentry_app, consentry_reader;

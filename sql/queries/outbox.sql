@@ -146,7 +146,7 @@ with given as (
 update message m set
   status = g.status, error_code = g.error_code, error_message = g.error_message,
   provider_message_id = coalesce(g.provider_message_id, m.provider_message_id),
-  sent_at = case when g.status = 'sent' then clock_timestamp() else m.sent_at end, updated_at = clock_timestamp()
+  sent_at = case when g.status in ('sent', 'delivered') then clock_timestamp() else m.sent_at end, updated_at = clock_timestamp()
 from given g join ended e on e.lane = g.lane and e.message_id = g.message_id
 where m.lane = g.lane and m.message_id = g.message_id and m.status in ('sending', 'unknown')
 returning m.lane, m.message_id, m.status;

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, Router, get, post
+from litestar.params import FromPath
 
 from consentry.flows import consents
 from consentry.flows.consents import Ask, Check, Kept
@@ -147,7 +148,7 @@ async def check_consent(services: Given, principal: Caller, data: CheckRequest) 
 
 
 @get("/{address:str}")
-async def read_consent(services: Given, principal: Caller, address: str) -> History:
+async def read_consent(services: Given, principal: Caller, address: FromPath[str]) -> History:
     """Give how an address stands in every scope, and its history."""
     require(principal, Scope.READ)
     try:

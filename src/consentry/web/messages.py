@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, Router, get, post
+from litestar.params import FromPath
 
 from consentry.flows import inquire
 from consentry.flows.accept import DEFAULT_VALIDITY_S, Accepted, Draft
@@ -135,7 +136,7 @@ class MessageDetail(msgspec.Struct, frozen=True):
 
 
 @get("/{sid:str}")
-async def read_message(services: Given, principal: Caller, sid: str) -> MessageDetail:
+async def read_message(services: Given, principal: Caller, sid: FromPath[str]) -> MessageDetail:
     """Give a message, why it was accepted or refused, and what became of each hand-off."""
     require(principal, Scope.READ)
     row = await inquire.message(services.ports, principal.account.account_id, from_sid(sid, "SM", "MM"))

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 from litestar import Router, get, patch, post
+from litestar.params import FromPath
 
 from consentry.flows import senders
 from consentry.flows.senders import SenderChange
@@ -115,14 +116,14 @@ async def list_senders(services: Given, principal: Caller) -> SenderList:
 
 
 @get("/{sid:str}")
-async def read_sender(services: Given, principal: Caller, sid: str) -> SenderView:
+async def read_sender(services: Given, principal: Caller, sid: FromPath[str]) -> SenderView:
     """Give one sender."""
     require(principal, Scope.READ)
     return view(services, senders.own(services.ports, principal, sid))
 
 
 @patch("/{sid:str}")
-async def change_sender(services: Given, principal: Caller, sid: str, data: Changeable) -> SenderView:
+async def change_sender(services: Given, principal: Caller, sid: FromPath[str], data: Changeable) -> SenderView:
     """Change a sender. After `paused: true` no hand-off of it begins once this has answered."""
     require(principal, Scope.ADMIN)
     provider = _provider(services, senders.own(services.ports, principal, sid).provider)

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
 
 import msgspec
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 from consentry.flows.accept import Acceptor
 from consentry.flows.ports import Ports
@@ -33,7 +33,7 @@ class Services:
     providers: Mapping[str, Provider]
 
 
-Given = Annotated[Services, Dependency(skip_validation=True)]
+Given = NamedDependency[SkipValidation[Services]]
 """The flows, as a handler's argument."""
-Caller = Annotated[Principal, Dependency(skip_validation=True)]
+Caller = NamedDependency[SkipValidation[Principal]]
 """Who asks, as a handler's argument."""

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 from litestar import Response, Router, get, post
+from litestar.params import FromPath
 
 from consentry.flows import simulate
 from consentry.flows.announce import message_sid
@@ -64,7 +65,7 @@ async def act(services: Given, principal: Caller, data: InboundAct) -> Response[
 
 
 @get("/phones/{address:str}")
-async def read_phone(services: Given, principal: Caller, address: str) -> Phone:
+async def read_phone(services: Given, principal: Caller, address: FromPath[str]) -> Phone:
     """Show a phone."""
     require(principal, Scope.READ)
     rows = await simulate.phone(services.ports, principal, address)
@@ -79,7 +80,7 @@ async def read_phone(services: Given, principal: Caller, address: str) -> Phone:
 
 
 @post("/phones/{address:str}", status_code=200)
-async def script_phone(services: Given, principal: Caller, address: str, data: PhoneScript) -> PhoneScript:
+async def script_phone(services: Given, principal: Caller, address: FromPath[str], data: PhoneScript) -> PhoneScript:
     """Set delays and faults of a phone."""
     require(principal, Scope.ADMIN)
     await simulate.script(services.ports, principal, data.sender, address, data.script)

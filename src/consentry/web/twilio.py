@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, post
+from litestar.params import FromPath
 
 from consentry.flows import inquire
 from consentry.kernel.address import InvalidAddress, parse_sender
@@ -28,7 +29,7 @@ _Request = Request[Any, Any, Any]
 
 
 @post("/{account_sid:str}/Messages.json", status_code=201)
-async def create_message(account_sid: str, request: _Request, services: Given, principal: Caller) -> Response[bytes]:
+async def create_message(account_sid: FromPath[str], request: _Request, services: Given, principal: Caller) -> Response[bytes]:
     """Create a message."""
     key = request.headers.get("idempotency-key")
     answer = await create(services, principal, account_sid, await request.body(), key)
@@ -37,7 +38,7 @@ async def create_message(account_sid: str, request: _Request, services: Given, p
 
 
 @get("/{account_sid:str}/Messages.json")
-async def list_messages(account_sid: str, request: _Request, services: Given, principal: Caller) -> Response[bytes]:
+async def list_messages(account_sid: FromPath[str], request: _Request, services: Given, principal: Caller) -> Response[bytes]:
     """List messages, newest first."""
     _own(principal, account_sid, Scope.READ)
     query = {key: values[-1] for key, values in request.query_params.dict().items()}
@@ -68,7 +69,7 @@ async def list_messages(account_sid: str, request: _Request, services: Given, pr
 
 
 @get("/{account_sid:str}/Messages/{name:str}")
-async def fetch_message(account_sid: str, name: str, services: Given, principal: Caller) -> Response[bytes]:
+async def fetch_message(account_sid: FromPath[str], name: FromPath[str], services: Given, principal: Caller) -> Response[bytes]:
     """Fetch a message."""
     _own(principal, account_sid, Scope.READ)
     row = await inquire.message(services.ports, principal.account.account_id, _id(name))
@@ -77,7 +78,7 @@ async def fetch_message(account_sid: str, name: str, services: Given, principal:
 
 @post("/{account_sid:str}/Messages/{name:str}", status_code=200)
 async def update_message(
-    account_sid: str, name: str, request: _Request, services: Given, principal: Caller
+    account_sid: FromPath[str], name: FromPath[str], request: _Request, services: Given, principal: Caller
 ) -> Response[bytes]:
     """Cancel a message that waits (`Status=canceled`), or take the words out of a finished one (`Body=`)."""
     _own(principal, account_sid, Scope.SEND)
@@ -98,7 +99,7 @@ async def update_message(
 
 
 @delete("/{account_sid:str}/Messages/{name:str}", status_code=204)
-async def delete_message(account_sid: str, name: str, services: Given, principal: Caller) -> None:
+async def delete_message(account_sid: FromPath[str], name: FromPath[str], services: Given, principal: Caller) -> None:
     """Delete a finished message."""
     _own(principal, account_sid, Scope.SEND)
     account_id, message_id = principal.account.account_id, _id(name)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import HttpMethod, Request, Response, Router, route
+from litestar.params import FromPath
 
 from consentry.kernel.calls import RawRequest
 from consentry.web.services import Caller, Given, Services
@@ -12,7 +13,7 @@ _MOST_BYTES = 262_144
 
 @route("/{provider:str}/{sender_sid:str}", http_method=[HttpMethod.GET, HttpMethod.POST], status_code=200)
 async def webhook(
-    request: Request[Any, Any, Any], services: Given, provider: str, sender_sid: str
+    request: Request[Any, Any, Any], services: Given, provider: FromPath[str], sender_sid: FromPath[str]
 ) -> Response[bytes]:
     """Take one webhook. 401 for a bad signature, 404 for an unknown sender, 413 for a body over 256 kB, 503 to retry."""
     query = request.scope["query_string"].decode("latin-1")
