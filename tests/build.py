@@ -5,6 +5,7 @@ import secrets
 from typing import Any
 
 from consentry.app import create_account
+from consentry.channels.registry import ADAPTERS
 from consentry.flows import senders
 from consentry.flows.accept import Draft
 from consentry.flows.consents import Ask, Kept, record
@@ -12,7 +13,6 @@ from consentry.flows.ports import Ports
 from consentry.flows.senders import SenderChange
 from consentry.kernel.address import Address, Channel, parse_recipient, parse_sender
 from consentry.kernel.directory import Principal, Scope, Sender
-from consentry.channels.registry import ADAPTERS
 
 _numbers = itertools.count(1000)
 
@@ -51,7 +51,11 @@ async def a_grant(
     ports: Ports, principal: Principal, address: str, *, purpose: str = "marketing", sender: str = "all", **more: Any
 ) -> Kept:
     """An explicit opt-in with evidence."""
-    given: dict[str, Any] = {"source": "web_form", "evidence": {"words": "I agree", "token": secrets.token_hex(4)}, **more}
+    given: dict[str, Any] = {
+        "source": "web_form",
+        "evidence": {"words": "I agree", "token": secrets.token_hex(4)},
+        **more,
+    }
     return await record(ports, principal, Ask(address, "grant.explicit", purpose, sender, **given))
 
 

@@ -44,7 +44,9 @@ class Keyring:
         try:
             return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode())
         except (InvalidTag, ValueError) as error:
-            raise Invalid(f"the sealed value of {place} does not open with this master key", field="master_key") from error
+            raise Invalid(
+                f"the sealed value of {place} does not open with this master key", field="master_key"
+            ) from error
 
     def hash_token(self, token: str) -> bytes:
         """Give the keyed hash under which a random secret is stored; it has 256 bits, so no slow hash is needed (S1)."""

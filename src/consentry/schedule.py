@@ -67,4 +67,3 @@ def tick_of(now: datetime, every_s: int) -> datetime:
     """Give the tick that an instant belongs to: the same one in every process, whatever second it woke in."""
     since = int(now.timestamp())
     return datetime.fromtimestamp(since - since % every_s, UTC)
-

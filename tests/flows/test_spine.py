@@ -1,8 +1,9 @@
 """The story of the product, flow by flow, on a real database."""
 
+from tests.build import a_draft, a_grant, a_phone, a_principal, a_sender
+
 from consentry.app import Process
 from consentry.flows import simulate
-from tests.build import a_draft, a_grant, a_phone, a_principal, a_sender
 
 
 async def test_a_message_without_an_opt_in_is_refused(process: Process) -> None:

@@ -11,11 +11,22 @@ from consentry.kernel.message import Item, Outcome
 
 
 class Adapter(Protocol):
-    """One provider. `configuration` is the Struct that a sender's settings are read into; unknown keys are refused."""
+    """One provider."""
 
-    name: str
-    channels: frozenset[Channel]
-    configuration: type[msgspec.Struct]
+    @property
+    def name(self) -> str:
+        """The word for the provider in URLs and settings."""
+        ...
+
+    @property
+    def channels(self) -> frozenset[Channel]:
+        """The channels that it carries."""
+        ...
+
+    @property
+    def configuration(self) -> type[msgspec.Struct]:
+        """What a sender's settings are read into."""
+        ...
 
     def verify(self, request: RawRequest, configuration: Any) -> None:
         """Check that the platform sent this, in constant time. Errors: BadSignature. It has no default: doubt is no."""

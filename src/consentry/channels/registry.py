@@ -7,4 +7,4 @@ from consentry.channels.adapter import Adapter
 from consentry.channels.simulator import Simulator
 from consentry.channels.twilio import Twilio
 
-ADAPTERS: Final[Mapping[str, Adapter]] = {adapter.name: adapter for adapter in (Simulator(), Twilio())}
+ADAPTERS: Final[Mapping[str, Adapter]] = {"simulator": Simulator(), "twilio": Twilio()}

@@ -12,10 +12,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from consentry.kernel.calls import Outgoing, RawRequest
 from consentry.channels.twilio_codes import classify
 from consentry.kernel.address import Channel, InvalidAddress, parse_recipient
-from consentry.kernel.calls import HttpReply, SimulatorCall
+from consentry.kernel.calls import HttpReply, Outgoing, RawRequest, SimulatorCall
 from consentry.kernel.consent import Event, Signal
 from consentry.kernel.errors import BadSignature, Unparsable
 from consentry.kernel.message import FailureClass, Inbound, Item, Outcome, State

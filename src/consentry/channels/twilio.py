@@ -7,11 +7,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 
-from consentry.kernel.calls import Outgoing, RawRequest
 from consentry.channels.twilio_codes import MARKETING_ONLY, classify
 from consentry.kernel import signature
 from consentry.kernel.address import Channel, InvalidAddress, parse_recipient, parse_sender
-from consentry.kernel.calls import HttpCall, HttpReply
+from consentry.kernel.calls import HttpCall, HttpReply, Outgoing, RawRequest
 from consentry.kernel.consent import ALL, Signal
 from consentry.kernel.errors import BadSignature, Unparsable
 from consentry.kernel.message import SIGNAL_OF_FAILURE, FailureClass, Inbound, Item, Outcome, State, StatusReport
@@ -28,7 +27,9 @@ _STATES: Final = {
     "canceled": State.FAILED,
 }
 _PHONE: Final = frozenset({Channel.sms, Channel.mms, Channel.rcs})
-_OWN_WORDS: Final = frozenset({"AccountSid", "MessageSid", "SmsSid", "SmsMessageSid", "From", "To", "Body", "ApiVersion"})
+_OWN_WORDS: Final = frozenset(
+    {"AccountSid", "MessageSid", "SmsSid", "SmsMessageSid", "From", "To", "Body", "ApiVersion"}
+)
 _MOST_MEDIA: Final = 10
 
 
@@ -127,7 +128,9 @@ class Twilio:
 
 class _Form:
     def __init__(self, raw: bytes) -> None:
-        self.pairs = [(k.decode("utf-8", "replace"), v.decode("utf-8", "replace")) for k, v in signature.form_pairs(raw)]
+        self.pairs = [
+            (k.decode("utf-8", "replace"), v.decode("utf-8", "replace")) for k, v in signature.form_pairs(raw)
+        ]
         self._first: dict[str, str] = {}
         for key, value in self.pairs:
             self._first.setdefault(key, value)

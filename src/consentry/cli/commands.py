@@ -48,4 +48,6 @@ def serve(host: str | None, port: int | None, data_dir: Path | None, role: Role,
 
     logs.configure()
     settings = from_environment(data_dir=data_dir, host=host, port=port, role=role, ready_file=ready_file)
-    running.run(settings, lambda _, url: click.echo(f"consentry answers at {url}; data in {settings.data_dir}", err=True))
+    running.run(
+        settings, lambda _, url: click.echo(f"consentry answers at {url}; data in {settings.data_dir}", err=True)
+    )

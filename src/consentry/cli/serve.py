@@ -26,7 +26,16 @@ _GRACE_S: Final = 15
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: we drain first."""
+    """uvicorn without its own signal handlers (we drain first), which says when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self.answering.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -57,17 +66,17 @@ async def _serve(settings: Settings, ready: Ready) -> None:
             loop.add_signal_handler(number, _asked, stop, number)
         _settle_memory()
         process.start()
-        server = None if listening is None else _http(process)
-        serving = None if server is None else asyncio.create_task(server.serve(sockets=[listening]))
-        while server is not None and not server.started and serving is not None and not serving.done():
-            await asyncio.sleep(0.01)
+        server = _Server(_config(process))
+        serving = None if listening is None else asyncio.create_task(server.serve(sockets=[listening]))
+        if serving is not None:
+            await server.answering.wait()
         ready(process, base_url)
         if settings.ready_file is not None:
             settings.ready_file.write_text(base_url + "\n")
         _log.info("serve.ready", extra={"role": settings.role, "url": base_url})
         await stop.wait()
         process.draining = True
-        if server is not None and serving is not None:
+        if serving is not None:
             server.should_exit = True
             await serving
         await process.stop()
@@ -95,8 +104,8 @@ def _bind(settings: Settings) -> socket.socket:
     return listening
 
 
-def _http(process: Process) -> _Server:
-    config = uvicorn.Config(
+def _config(process: Process) -> uvicorn.Config:
+    return uvicorn.Config(
         build(process.services),
         loop="none",
         http="httptools",
@@ -108,9 +117,7 @@ def _http(process: Process) -> _Server:
         date_header=True,
         backlog=_BACKLOG,
         timeout_graceful_shutdown=_GRACE_S,
-        h11_max_incomplete_event_size=65_536,
     )
-    return _Server(config)
 
 
 def _settle_memory() -> None:

@@ -8,13 +8,12 @@ import msgspec
 
 from consentry import logs
 from consentry.channels.adapter import Adapter
-from consentry.kernel.calls import Outgoing
 from consentry.flows import announce
 from consentry.flows.line import Line
 from consentry.flows.ports import Ports
 from consentry.kernel import failpoints
 from consentry.kernel.address import Channel
-from consentry.kernel.calls import HttpReply, SimulatorCall
+from consentry.kernel.calls import HttpReply, Outgoing, SimulatorCall
 from consentry.kernel.errors import NotFound
 from consentry.kernel.message import RETRYABLE, FailureClass, Outcome, State
 from consentry.net.client import HttpClient

@@ -107,12 +107,10 @@ async def _record_chunk(ports: Ports, principal: Principal, asks: Sequence[Ask])
             facts.append(error)
     account_id = principal.account.account_id
     good = [fact for fact in facts if isinstance(fact, Fact)]
-    results: list[Kept | ConsentryError] = []
     async with ports.database.transaction() as connection:
         heads = Heads(ports, connection, account_id)
         await heads.lock(fact.address for fact in good)
-        for fact in facts:
-            results.append(fact if isinstance(fact, ConsentryError) else _keep(heads, fact))
+        results = [fact if isinstance(fact, ConsentryError) else _keep(heads, fact) for fact in facts]
         await heads.write()
     await acknowledge(ports, account_id, {fact.address for fact in good if must_wait(fact.event)})
     return results
@@ -169,7 +167,9 @@ def fact_of(ports: Ports, principal: Principal, ask: Ask) -> Fact:
     sender = ALL if ask.sender == ALL else sender_of(ports, principal, ask.sender).sid
     source = ask.source.strip().lower()
     if not source or len(source) > _LONGEST_SOURCE or not source.isprintable():
-        raise Invalid("source must be a short word for where this came from, such as web_form or import", field="source")
+        raise Invalid(
+            "source must be a short word for where this came from, such as web_form or import", field="source"
+        )
     if ask.occurred_at is not None and ask.occurred_at.tzinfo is None:
         raise Invalid("occurred_at needs an offset, such as 2026-01-31T12:00:00Z", field="occurred_at")
     evidence = _evidence(ask.evidence)

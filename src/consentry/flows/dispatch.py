@@ -116,7 +116,7 @@ class Dispatcher:
             cause = row.cause_record_id.hex() if row.cause_record_id else ""
             request = Request(facts, row.purpose, row.valid_until, cause, row.cause_at)
             return decide(request, fold.decode(version, row.state), policy, row.now)
-        except Exception as error:  # noqa: BLE001 - fail closed: whatever goes wrong, the answer is no
+        except Exception as error:
             return refuse_on_error(policy.digest, version, type(error).__name__)
 
     async def _refuse(self, refused: Sequence[Decided]) -> None:
@@ -146,9 +146,7 @@ class Dispatcher:
                 step = 1 / sender.rate_per_s
                 want = min(room, len(pairs))
                 async with self._ports.database.connection() as connection:
-                    pace = await self._ports.outbox.take_slots(
-                        connection, sender_id, want, step, max(_BURST_S, step)
-                    )
+                    pace = await self._ports.outbox.take_slots(connection, sender_id, want, step, max(_BURST_S, step))
                 room, first = pace.granted, pace.wait_s
             go += pairs[:room]
             later += [
@@ -166,7 +164,9 @@ class Dispatcher:
             if headless:
                 await ports.outbox.ensure_heads(connection, headless)
             leased = await ports.outbox.hand_off(connection, [_asked(*pair) for pair in allowed], ports.lease_s)
-            again = [Deferral(r.lane, r.message_id, r.attempt_no, 0.0) for r, _ in allowed if r.message_id not in leased]
+            again = [
+                Deferral(r.lane, r.message_id, r.attempt_no, 0.0) for r, _ in allowed if r.message_id not in leased
+            ]
             if again:
                 await ports.outbox.defer(connection, again)
         if failpoints.ACTIVE:

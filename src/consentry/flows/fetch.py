@@ -48,7 +48,7 @@ class Fetched(msgspec.Struct, frozen=True):
     url: str
 
 
-class FetchFailed(Exception):  # noqa: N818 - it is an outcome, and it carries Twilio's error code
+class FetchFailed(Exception):
     """No usable answer, with Twilio's error code and the HTTP status, if there was one."""
 
     def __init__(self, code: int, status: int | None = None) -> None:

@@ -24,7 +24,7 @@ async def attempts(ports: Ports, message_id: bytes) -> list[AttemptRow]:
 async def messages(ports: Ports, account_id: int, wanted: Filter) -> list[MessageRow]:
     """Give a page of messages, newest first."""
     async with ports.database.connection() as connection:
-        return await ports.messages.list(connection, account_id, wanted)
+        return await ports.messages.page(connection, account_id, wanted)
 
 
 async def cancel(ports: Ports, account_id: int, message_id: bytes) -> bool:

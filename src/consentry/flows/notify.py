@@ -9,10 +9,10 @@ import msgspec
 
 from consentry import logs
 from consentry.flows import twiml
+from consentry.flows.accept import Acceptor
 from consentry.flows.fetch import Fetched, FetchFailed, Target, fetch
 from consentry.flows.ports import Ports
 from consentry.flows.reply import reply
-from consentry.flows.accept import Acceptor
 from consentry.kernel import failpoints
 from consentry.kernel.errors import Unavailable
 from consentry.net.client import HttpClient
@@ -137,7 +137,8 @@ class Notifier:
         retry = _SCHEDULE_S[number] if number < len(_SCHEDULE_S) else None
         status = error.status if isinstance(error, FetchFailed) else None
         _log.warning(
-            "callback.failed", extra={"kind": row.kind, "error": error.code, "status": status, "attempt": row.attempt_no}
+            "callback.failed",
+            extra={"kind": row.kind, "error": error.code, "status": status, "attempt": row.attempt_no},
         )
         try:
             async with self._ports.database.connection() as connection:

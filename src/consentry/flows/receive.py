@@ -6,19 +6,19 @@ A body that verifies but cannot be read is kept raw in quarantine and acknowledg
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from consentry import logs
 from consentry.channels.adapter import Adapter
-from consentry.kernel.calls import RawRequest
 from consentry.flows import announce, answer, track
-from consentry.flows.accept import Acceptor
+from consentry.flows.accept import Acceptor, Draft
 from consentry.flows.append import Fact, Heads, acknowledge, must_wait
 from consentry.flows.ports import Ports, day
 from consentry.kernel import failpoints
 from consentry.kernel.address import Address, InvalidAddress, parse_recipient
+from consentry.kernel.calls import RawRequest
 from consentry.kernel.consent import ALL, Event, Signal
 from consentry.kernel.directory import Sender
 from consentry.kernel.errors import NotFound, Unparsable
@@ -102,7 +102,9 @@ async def quarantine(ports: Ports, sender: Sender, request: RawRequest, error: s
             request.body,
             _storable(error)[:1000],
         )
-    _log.error("webhook.quarantined", extra={"sender": sender.sid, "provider": sender.provider, "bytes": len(request.body)})
+    _log.error(
+        "webhook.quarantined", extra={"sender": sender.sid, "provider": sender.provider, "bytes": len(request.body)}
+    )
 
 
 class _Intake:
@@ -127,7 +129,7 @@ class _Intake:
         self._received = received
         self._answers = answers
         self._heads = Heads(ports, connection, sender.account_id)
-        self._drafts: list[answer.Draft] = []
+        self._drafts: list[Draft] = []
         self._callbacks: list[NewCallback] = []
 
     async def take(self, items: Sequence[Item], addresses: Sequence[Address]) -> None:
@@ -220,7 +222,7 @@ class _Intake:
     async def _first(self, address: Address, kind: str, event_id: str | None) -> bool:
         key = self._ports.key(self._sender.account_id, address)
         identity = event_id if event_id is not None else hashlib.sha256(self._evidence.body).hexdigest()
-        named = "\0".join((self._sender.sid, kind, identity, key.key.hex()))
+        named = f"{self._sender.sid}\x00{kind}\x00{identity}\x00{key.key.hex()}"
         digest = hashlib.sha256(named.encode("utf-8", "surrogatepass")).digest()[:16]
         return await self._ports.ledger.first_delivery(self._connection, key, digest)
 
@@ -275,5 +277,3 @@ def _content_type(request: RawRequest) -> str:
 def _storable(text: str) -> str:
     """Give the text as PostgreSQL can keep it: no NUL, no lone surrogate. The raw bytes are in the evidence."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-
-

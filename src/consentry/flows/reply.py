@@ -60,5 +60,3 @@ def _address(text: str, sender: Sender) -> Address | None:
     except InvalidAddress:
         return None
     return found if found.channel is sender.channel else None
-
-

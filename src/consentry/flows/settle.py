@@ -55,7 +55,7 @@ class Settler:
         """Wait until everything submitted is committed."""
         await self._batcher.drain()
 
-    async def _write(self, batch: Sequence[tuple[ClaimedRow, Settled]]) -> Sequence[None | Exception]:
+    async def _write(self, batch: Sequence[tuple[ClaimedRow, Settled]]) -> Sequence[Exception | None]:
         if not any(self._told_to(row) for row, _ in batch):
             async with self._ports.database.connection() as connection:
                 await self._ports.outbox.settle(connection, [settled for _, settled in batch])

@@ -5,11 +5,11 @@ from typing import Literal
 import msgspec
 
 from consentry.channels import simulator
-from consentry.kernel.calls import RawRequest
 from consentry.flows.line import Step
 from consentry.flows.ports import Ports
 from consentry.flows.receive import Receiver
 from consentry.kernel.address import Address, Channel, InvalidAddress, parse_recipient
+from consentry.kernel.calls import RawRequest
 from consentry.kernel.directory import Principal, Sender
 from consentry.kernel.errors import Invalid, NotFound
 from consentry.kernel.ids import to_sid
@@ -93,7 +93,7 @@ def address_on(sender: Sender, text: str) -> Address:
 
 def _sender(ports: Ports, principal: Principal, sid: str) -> Sender:
     for sender in simulated(ports, principal):
-        if sender.sid == sid or sender.address == sid:
+        if sid in (sender.sid, sender.address):
             return sender
     raise NotFound("no such simulator sender")
 

@@ -29,7 +29,7 @@ _EDGE = INVISIBLE + SPACES
 _NEVER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-class InvalidAddress(ValueError):  # noqa: N818 - named for what the caller gave us, as the errors catalogue is
+class InvalidAddress(ValueError):
     """Not an address of its channel. The text says what is wrong and what to write, and never repeats the address."""
 
 

@@ -4,7 +4,6 @@
 again; True means nobody knows, so it must not be. No text here ever holds userinfo, a query or a body: what is raised
 is logged, and what is logged is read by many.
 """
-# ruff: noqa: N818 - the names are the outcomes of the state table, they read better without "Error" on each of them
 
 
 class NetError(Exception):

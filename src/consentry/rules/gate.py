@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from consentry.kernel.consent import TOPIC, Cell, Category, Head
+from consentry.kernel.consent import TOPIC, Category, Cell, Head
 from consentry.kernel.decision import Decision, Reason, ReasonCode, Verdict
 from consentry.rules.compiled import Policy
 from consentry.rules.fold import micros
@@ -126,7 +126,7 @@ def _missing(request: Request, head: Head, rule: str, now: datetime) -> Reason:
 
 def _confirm_revocation(request: Request, head: Head, on: list[On], policy: Policy, now: datetime) -> _Answer:
     """Allow the one confirmation of a STOP while that STOP still stands, and only in time (47 CFR 64.1200(a)(12))."""
-    refusals = [r for r in _closed([e for e in on if e.switch in _IMMOVABLE], request.purpose)]
+    refusals = list(_closed([e for e in on if e.switch in _IMMOVABLE], request.purpose))
     if not any(cell.record == request.cause and cell.event == "revoke.keyword" for cell in head.cells):
         text = "the opt-out that this would confirm is no longer the latest"
         refusals.append(Reason(ReasonCode.CONFIRMATION_MOOT, "house.confirmation.revocation", text))

@@ -134,8 +134,7 @@ def load(folder: Path, pack: str = "default") -> PolicySet:
     chosen = _decode(folder, f"packs/{pack}.toml", Pack, digest)
     rules: list[tuple[Rule, Body]] = []
     for name in chosen.files:
-        for rule in _decode(folder, name, _File, digest).rule:
-            rules.append((rule, _body(rule, name)))
+        rules += [(rule, _body(rule, name)) for rule in _decode(folder, name, _File, digest).rule]
     _refuse_twins(rules)
     return PolicySet(pack=chosen, rules=tuple(rules), digest=digest.hexdigest()[:32])
 

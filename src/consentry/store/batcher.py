@@ -72,7 +72,7 @@ class Batcher(Generic[_In, _Out]):
     async def _run(self, batch: "list[tuple[_In, asyncio.Future[_Out]]]") -> None:
         try:
             results = await self._work([item for item, _ in batch])
-        except Exception as error:  # noqa: BLE001 - every caller must learn of it
+        except Exception as error:
             await self._failed(batch, error)
             return
         for (_, future), result in zip(batch, results, strict=True):

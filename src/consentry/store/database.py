@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 import msgspec
@@ -13,7 +13,8 @@ from consentry.kernel.errors import Conflict, Unavailable
 from consentry.store import queries
 
 _Row = TypeVar("_Row", bound=msgspec.Struct)
-Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+Connection: TypeAlias = Any
+"""A connection of the driver, which ships no types."""
 
 _SETTINGS = {
     "application_name": "consentry",

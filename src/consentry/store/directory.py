@@ -175,7 +175,13 @@ class Directory:
         return self._keyring.seal(f"sender|{sender.sid}|configuration", sender.configuration)
 
     def _build(
-        self, version: int, accounts: list[AccountRow], keys: list[KeyRow], senders: list[SenderRow], *, sends_paused: bool
+        self,
+        version: int,
+        accounts: list[AccountRow],
+        keys: list[KeyRow],
+        senders: list[SenderRow],
+        *,
+        sends_paused: bool,
     ) -> _Copy:
         copy = _Copy(version=version, sends_paused=sends_paused)
         copy.accounts = {row.account_id: self._account(row) for row in accounts}
@@ -193,7 +199,9 @@ class Directory:
     def _sender(self, row: SenderRow, account_sid: str) -> Sender:
         configuration = self._keyring.open(f"sender|{row.sid}|configuration", row.configuration_sealed)
         fields = {name: getattr(row, name) for name in row.__struct_fields__ if name != "configuration_sealed"}
-        return Sender(**{**fields, "channel": Channel(row.channel), "account_sid": account_sid, "configuration": configuration})
+        return Sender(
+            **{**fields, "channel": Channel(row.channel), "account_sid": account_sid, "configuration": configuration}
+        )
 
 
 def _changeable(sender: Sender) -> tuple[str | None, ...]:

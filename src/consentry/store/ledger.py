@@ -88,9 +88,7 @@ class Ledger:
     async def rewrite_head(self, connection: Connection, head: KeptHead) -> None:
         """Write a head that was rebuilt from its records."""
         key = head.key
-        await self._database.run(
-            connection, "head_write", key.lane, key.account_id, key.key, head.version, head.state
-        )
+        await self._database.run(connection, "head_write", key.lane, key.account_id, key.key, head.version, head.state)
 
     async def history(self, connection: Connection, address: AddressKey) -> AsyncIterator[Record]:
         """Give every record of an address, in the order in which they were written."""

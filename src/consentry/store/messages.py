@@ -34,7 +34,7 @@ class Messages:
         lane = lane_of_id(message_id)
         return await self._database.maybe(connection, "message_get", MessageRow, lane, message_id, account_id)
 
-    async def list(self, connection: Connection, account_id: int, wanted: Filter) -> list[MessageRow]:
+    async def page(self, connection: Connection, account_id: int, wanted: Filter) -> list[MessageRow]:
         """Give a page of messages, newest first."""
         return await self._database.rows(
             connection,
@@ -62,7 +62,7 @@ class Messages:
         """Take the personal data out of a message and hide it."""
         return await self._touch(connection, "message_delete", account_id, message_id)
 
-    async def attempts(self, connection: Connection, message_id: bytes) -> "list[AttemptRow]":
+    async def attempts(self, connection: Connection, message_id: bytes) -> list[AttemptRow]:
         """Give every hand-off of a message."""
         return await self._database.rows(connection, "attempts_of", AttemptRow, lane_of_id(message_id), message_id)
 
@@ -88,7 +88,5 @@ class Messages:
         )
 
     async def _touch(self, connection: Connection, name: str, account_id: int, message_id: bytes) -> bool:
-        row = await self._database.maybe(
-            connection, name, MessageIdRow, lane_of_id(message_id), message_id, account_id
-        )
+        row = await self._database.maybe(connection, name, MessageIdRow, lane_of_id(message_id), message_id, account_id)
         return row is not None

@@ -55,7 +55,9 @@ def compare(wanted: Sequence[Migration], applied: Sequence[MigrationRow]) -> lis
     known = {migration.name: migration for migration in wanted}
     for row in applied:
         if row.name not in known:
-            raise Conflict(f"the database has migration {row.name}, which this program does not know; run a newer program")
+            raise Conflict(
+                f"the database has migration {row.name}, which this program does not know; run a newer program"
+            )
         if known[row.name].checksum != row.checksum:
             raise Conflict(f"migration {row.name} has changed since it was applied; write a new one instead")
     done = {row.name for row in applied}

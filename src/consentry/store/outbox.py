@@ -123,7 +123,9 @@ class Outbox:
         """Put claimed messages back for later."""
         await self._database.run(connection, "outbox_defer", *zip(*batch, strict=True))
 
-    async def refuse(self, connection: Connection, batch: Sequence[Refusal], movable: Sequence[str]) -> list[SettledRow]:
+    async def refuse(
+        self, connection: Connection, batch: Sequence[Refusal], movable: Sequence[str]
+    ) -> list[SettledRow]:
         """End messages that the gate refused at hand-off; give those that ended now."""
         columns = list(zip(*batch, strict=True))
         return await self._database.rows(connection, "outbox_refuse", SettledRow, *columns, movable)

@@ -32,12 +32,16 @@ async def check(database: Database, sql: Path) -> None:
 def refuse_settings(settings: Mapping[str, str]) -> None:
     """Refuse a server that may lose what it has acknowledged."""
     if int(settings["server_version_num"]) < _OLDEST:
-        raise UnsafeDatabase(f"PostgreSQL {settings['server_version_num']} is too old; use 15 to 18", field="server_version")
+        raise UnsafeDatabase(
+            f"PostgreSQL {settings['server_version_num']} is too old; use 15 to 18", field="server_version"
+        )
     for name, why in _ON.items():
         if settings[name] != "on":
             raise UnsafeDatabase(f"{name} is {settings[name]}: {why}; set {name} = on", field=name)
     if settings["synchronous_commit"] not in _SYNCHRONOUS:
-        text = f"synchronous_commit is {settings['synchronous_commit']}: an acknowledged opt-out could be lost; set it on"
+        text = (
+            f"synchronous_commit is {settings['synchronous_commit']}: an acknowledged opt-out could be lost; set it on"
+        )
         raise UnsafeDatabase(text, field="synchronous_commit")
     if settings["transaction_read_only"] == "on":
         raise UnsafeDatabase("the server is read-only; use the primary", field="transaction_read_only")
@@ -46,7 +50,9 @@ def refuse_settings(settings: Mapping[str, str]) -> None:
 def refuse_role(role: RoleRow) -> None:
     """Refuse a login that could change the ledger or see past row security."""
     if role.in_recovery:
-        raise UnsafeDatabase("the server is in recovery (a replica); the gate must see the primary", field="database_url")
+        raise UnsafeDatabase(
+            "the server is in recovery (a replica); the gate must see the primary", field="database_url"
+        )
     advice = "let CONSENTRY_DATABASE_URL name a login that is a member of consentry_app and nothing more"
     for wrong, what in (
         (role.superuser, "is a superuser"),

@@ -51,12 +51,22 @@ class Phones:
             connection, "phone_messages", PhoneMessageRow, account_id, address_key, channels, _MOST
         )
 
-    async def get(self, connection: Connection, lane: int, account_id: int, key: bytes, sender_id: int) -> PhoneRow | None:
+    async def get(
+        self, connection: Connection, lane: int, account_id: int, key: bytes, sender_id: int
+    ) -> PhoneRow | None:
         """Give how a phone behaves towards a sender."""
         return await self._database.maybe(connection, "phone_get", PhoneRow, lane, account_id, key, sender_id)
 
     async def set(
-        self, connection: Connection, lane: int, account_id: int, key: bytes, sender_id: int, *, blocked: bool, script: bytes
+        self,
+        connection: Connection,
+        lane: int,
+        account_id: int,
+        key: bytes,
+        sender_id: int,
+        *,
+        blocked: bool,
+        script: bytes,
     ) -> None:
         """Set how a phone behaves towards a sender."""
         await self._database.run(connection, "phone_set", lane, account_id, key, sender_id, blocked, script)

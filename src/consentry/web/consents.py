@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, Router, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from consentry.flows import consents
 from consentry.flows.consents import Ask, Check, Kept
@@ -39,9 +39,7 @@ class NewConsent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def ask(self) -> Ask:
         """Give it to the flow."""
-        return Ask(
-            self.address, self.event, self.purpose, self.sender, self.source, self.occurred_at, self.evidence
-        )
+        return Ask(self.address, self.event, self.purpose, self.sender, self.source, self.occurred_at, self.evidence)
 
 
 class NewConsents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,7 +105,7 @@ class History(msgspec.Struct, frozen=True):
 
 @post("/", status_code=201, request_max_body_size=1_048_576)
 async def record_consent(
-    request: _Request, services: Given, principal: Caller, data: NewConsent
+    request: _Request, services: Given, principal: Caller, data: JSONBody[NewConsent]
 ) -> Response[Recorded] | Response[bytes]:
     """Record one fact; an opt-out is in force when this answers."""
     require(principal, Scope.CONSENT)
@@ -128,7 +126,7 @@ async def record_consent(
 
 
 @post("/bulk", status_code=200, request_max_body_size=_BULK_BYTES)
-async def record_consents(services: Given, principal: Caller, data: NewConsents) -> RecordedItems:
+async def record_consents(services: Given, principal: Caller, data: JSONBody[NewConsents]) -> RecordedItems:
     """Record many facts; a bad one does not hold up the others."""
     require(principal, Scope.CONSENT)
     _limit(len(data.items))
@@ -141,7 +139,7 @@ async def record_consents(services: Given, principal: Caller, data: NewConsents)
 
 
 @post("/check", status_code=200, request_max_body_size=_BULK_BYTES)
-async def check_consent(services: Given, principal: Caller, data: CheckRequest) -> Response[bytes]:
+async def check_consent(services: Given, principal: Caller, data: JSONBody[CheckRequest]) -> Response[bytes]:
     """Ask the gate without sending: a decision with all its reasons, for one address or for many."""
     require(principal, Scope.READ)
     return Response(await check(services, principal, data), media_type=JSON)
@@ -178,7 +176,9 @@ async def check(services: Services, principal: Principal, data: CheckRequest) ->
     asked = [_question_or_error(services, principal, item) for item in data.items]
     answers = iter(await consents.check(services.ports, principal, [c for c in asked if isinstance(c, Check)]))
     items = [
-        views.decision(next(answers)) if isinstance(c, Check) else {"allowed": False, "error": ItemError(c.text, c.field)}
+        views.decision(next(answers))
+        if isinstance(c, Check)
+        else {"allowed": False, "error": ItemError(c.text, c.field)}
         for c in asked
     ]
     return msgspec.json.encode({"items": items})
@@ -226,5 +226,3 @@ def _recorded(kept: Kept) -> Recorded:
 def _limit(count: int) -> None:
     if count > MOST:
         raise TooLarge(f"{count} items are too many; send at most {MOST} at a time", field="items")
-
-

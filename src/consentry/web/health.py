@@ -4,7 +4,7 @@ from litestar import Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consentry.flows.health import ready
-from consentry.web.services import Caller, Given, Services
+from consentry.web.services import Given
 
 
 @get("/livez", include_in_schema=False)

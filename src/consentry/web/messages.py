@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, Router, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from consentry.flows import inquire
 from consentry.flows.accept import DEFAULT_VALIDITY_S, Accepted, Draft
@@ -93,7 +93,9 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 @post("/", status_code=201, request_max_body_size=262_144)
-async def send_message(request: _Request, services: Given, principal: Caller, data: NewMessage) -> Response[bytes]:
+async def send_message(
+    request: _Request, services: Given, principal: Caller, data: JSONBody[NewMessage]
+) -> Response[bytes]:
     """Send one message: 201 when it is durably accepted, 403 with the decision when the gate says no."""
     answer = await send(services, principal, data, request.headers.get("idempotency-key"), await request.body())
     headers = {"idempotent-replayed": "true"} if answer.replayed else {}
@@ -101,7 +103,7 @@ async def send_message(request: _Request, services: Given, principal: Caller, da
 
 
 @post("/bulk", status_code=200, request_max_body_size=_BULK_BYTES)
-async def send_messages(services: Given, principal: Caller, data: NewMessages) -> Response[bytes]:
+async def send_messages(services: Given, principal: Caller, data: JSONBody[NewMessages]) -> Response[bytes]:
     """Send many messages; each is decided on its own."""
     require(principal, Scope.SEND)
     if len(data.items) > MOST:
@@ -264,5 +266,3 @@ def _attempt(row: AttemptRow) -> AttemptView:
         provider_code=row.provider_code,
         decision=views.decision(msgspec.json.decode(row.decision, type=Decision)),
     )
-
-

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
@@ -43,6 +43,7 @@ _TABLE: Final[dict[type[e.ConsentryError], Known]] = {
     e.UnsafeDatabase: Known(503, "unsafe-database", 20503),
 }
 _INTERNAL: Final = Known(500, "internal", 20500)
+_HTTP_CODES: Final = {404: 20404, 405: 20004, 413: 20422}
 _BAD_BODY: Final = Known(400, "invalid", 20422)
 
 
@@ -98,7 +99,7 @@ def answer(error: Exception, path: str) -> tuple[int, bytes, str, dict[str, str]
     return known.status, problem(known, detail, field), PROBLEM, headers
 
 
-def handler(request: Request[object, object, object], error: Exception) -> Response[bytes]:
+def handler(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer an error inside Litestar."""
     status, body, content_type, headers = answer(error, request.url.path)
     return Response(body, status_code=status, media_type=content_type, headers=headers)
@@ -115,20 +116,23 @@ HANDLERS: Final[Mapping[type[Exception], object]] = {
 
 
 def _known(error: Exception) -> tuple[Known, str, str | None]:
-    if isinstance(error, e.ConsentryError):
-        return _TABLE.get(type(error), _INTERNAL), error.text, error.field
-    if isinstance(error, TwilioError):
-        return Known(error.status, "twilio", error.code), error.message, None
-    if isinstance(error, UnicodeDecodeError):
-        return _BAD_BODY, "the body is not UTF-8", None
-    if isinstance(error, RecursionError):
-        return _BAD_BODY, "the body is nested too deeply", None
-    if isinstance(error, ValidationException):
-        return _BAD_BODY, _validation_text(error), None
-    if isinstance(error, HTTPException):
-        twilio = {404: 20404, 405: 20004, 413: 20422}.get(error.status_code, 20001)
-        return Known(error.status_code, "http", twilio), error.detail, None
-    return _INTERNAL, "something went wrong here; it was logged", None
+    match error:
+        case e.ConsentryError():
+            found = (_TABLE.get(type(error), _INTERNAL), error.text, error.field)
+        case TwilioError():
+            found = (Known(error.status, "twilio", error.code), error.message, None)
+        case UnicodeDecodeError():
+            found = (_BAD_BODY, "the body is not UTF-8", None)
+        case RecursionError():
+            found = (_BAD_BODY, "the body is nested too deeply", None)
+        case ValidationException():
+            found = (_BAD_BODY, _validation_text(error), None)
+        case HTTPException():
+            twilio = _HTTP_CODES.get(error.status_code, 20001)
+            found = (Known(error.status_code, "http", twilio), error.detail, None)
+        case _:
+            found = (_INTERNAL, "something went wrong here; it was logged", None)
+    return found
 
 
 def _validation_text(error: ValidationException) -> str:

@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 import msgspec
 from litestar import Router, get, patch, post
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from consentry.flows import senders
 from consentry.flows.senders import SenderChange
 from consentry.kernel.address import Channel, InvalidAddress, parse_sender
-from consentry.kernel.directory import Principal, Scope, Sender
+from consentry.kernel.directory import Scope, Sender
 from consentry.kernel.errors import Invalid
 from consentry.kernel.urls import is_absolute_http
 from consentry.web.auth import require
@@ -90,7 +90,7 @@ class SenderList(msgspec.Struct, frozen=True):
 
 
 @post("/", status_code=201)
-async def install_sender(services: Given, principal: Caller, data: NewSender) -> SenderView:
+async def install_sender(services: Given, principal: Caller, data: JSONBody[NewSender]) -> SenderView:
     """Install a sender; give `webhook_url` to the platform."""
     require(principal, Scope.ADMIN)
     provider = _provider(services, data.provider)
@@ -123,7 +123,9 @@ async def read_sender(services: Given, principal: Caller, sid: FromPath[str]) ->
 
 
 @patch("/{sid:str}")
-async def change_sender(services: Given, principal: Caller, sid: FromPath[str], data: Changeable) -> SenderView:
+async def change_sender(
+    services: Given, principal: Caller, sid: FromPath[str], data: JSONBody[Changeable]
+) -> SenderView:
     """Change a sender. After `paused: true` no hand-off of it begins once this has answered."""
     require(principal, Scope.ADMIN)
     provider = _provider(services, senders.own(services.ports, principal, sid).provider)
@@ -169,5 +171,7 @@ def view(services: Services, sender: Sender) -> SenderView:
 def _provider(services: Services, name: str) -> Provider:
     found = services.providers.get(name)
     if found is None:
-        raise Invalid(f"provider {name[:40]!r} is not known; use one of {', '.join(sorted(services.providers))}", field="provider")
+        raise Invalid(
+            f"provider {name[:40]!r} is not known; use one of {', '.join(sorted(services.providers))}", field="provider"
+        )
     return found

@@ -4,17 +4,17 @@ from datetime import datetime
 
 import msgspec
 from litestar import Response, Router, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from consentry.flows import simulate
 from consentry.flows.announce import message_sid
 from consentry.flows.line import Step
-from consentry.kernel.directory import Principal, Scope
+from consentry.kernel.directory import Scope
 from consentry.kernel.errors import ConsentryError
 from consentry.web import problems
 from consentry.web.auth import require
 from consentry.web.problems import JSON
-from consentry.web.services import Caller, Given, Services
+from consentry.web.services import Caller, Given
 
 
 class InboundAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
@@ -50,14 +50,12 @@ class Phone(msgspec.Struct, frozen=True):
 
 
 @post("/inbound", status_code=200)
-async def act(services: Given, principal: Caller, data: InboundAct) -> Response[bytes]:
+async def act(services: Given, principal: Caller, data: JSONBody[InboundAct]) -> Response[bytes]:
     """Let a person act; answers after the signal was acknowledged, with the status that its webhook got."""
     require(principal, Scope.ADMIN)
     simulate.simulated(services.ports, principal)
     try:
-        await simulate.act(
-            services.ports, services.receiver, principal, data.sender, data.from_, data.type, data.text
-        )
+        await simulate.act(services.ports, services.receiver, principal, data.sender, data.from_, data.type, data.text)
     except ConsentryError as error:
         status, body, kind, headers = problems.answer(error, "/v1/simulator/inbound")
         return Response(body, status_code=status, media_type=kind, headers=headers)
@@ -72,7 +70,11 @@ async def read_phone(services: Given, principal: Caller, address: FromPath[str])
     return Phone(
         [
             PhoneMessage(
-                message_sid(row.message_id, has_media=False), row.from_address, row.to_address, row.body, row.handed_off_at
+                message_sid(row.message_id, has_media=False),
+                row.from_address,
+                row.to_address,
+                row.body,
+                row.handed_off_at,
             )
             for row in rows
         ]
@@ -80,7 +82,9 @@ async def read_phone(services: Given, principal: Caller, address: FromPath[str])
 
 
 @post("/phones/{address:str}", status_code=200)
-async def script_phone(services: Given, principal: Caller, address: FromPath[str], data: PhoneScript) -> PhoneScript:
+async def script_phone(
+    services: Given, principal: Caller, address: FromPath[str], data: JSONBody[PhoneScript]
+) -> PhoneScript:
     """Set delays and faults of a phone."""
     require(principal, Scope.ADMIN)
     await simulate.script(services.ports, principal, data.sender, address, data.script)

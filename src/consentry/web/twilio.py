@@ -18,7 +18,7 @@ from consentry.rules.delivery import FINAL
 from consentry.store.messages import NEWEST, Filter
 from consentry.web.auth import require
 from consentry.web.problems import JSON, TwilioError
-from consentry.web.services import Caller, Given, Services
+from consentry.web.services import Caller, Given
 from consentry.web.twilio_create import Form, create
 from consentry.web.twilio_resource import API, of_row
 
@@ -29,7 +29,9 @@ _Request = Request[Any, Any, Any]
 
 
 @post("/{account_sid:str}/Messages.json", status_code=201)
-async def create_message(account_sid: FromPath[str], request: _Request, services: Given, principal: Caller) -> Response[bytes]:
+async def create_message(
+    account_sid: FromPath[str], request: _Request, services: Given, principal: Caller
+) -> Response[bytes]:
     """Create a message."""
     key = request.headers.get("idempotency-key")
     answer = await create(services, principal, account_sid, await request.body(), key)
@@ -38,7 +40,9 @@ async def create_message(account_sid: FromPath[str], request: _Request, services
 
 
 @get("/{account_sid:str}/Messages.json")
-async def list_messages(account_sid: FromPath[str], request: _Request, services: Given, principal: Caller) -> Response[bytes]:
+async def list_messages(
+    account_sid: FromPath[str], request: _Request, services: Given, principal: Caller
+) -> Response[bytes]:
     """List messages, newest first."""
     _own(principal, account_sid, Scope.READ)
     query = {key: values[-1] for key, values in request.query_params.dict().items()}
@@ -69,7 +73,9 @@ async def list_messages(account_sid: FromPath[str], request: _Request, services:
 
 
 @get("/{account_sid:str}/Messages/{name:str}")
-async def fetch_message(account_sid: FromPath[str], name: FromPath[str], services: Given, principal: Caller) -> Response[bytes]:
+async def fetch_message(
+    account_sid: FromPath[str], name: FromPath[str], services: Given, principal: Caller
+) -> Response[bytes]:
     """Fetch a message."""
     _own(principal, account_sid, Scope.READ)
     row = await inquire.message(services.ports, principal.account.account_id, _id(name))

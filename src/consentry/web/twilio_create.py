@@ -68,9 +68,7 @@ async def create(
         accepted = await services.acceptor.within(connection, [draft])
         return _answer(accepted[0])
 
-    answer = await once(
-        services.ports, principal.account.account_id, "twilio.messages", idempotency_key, body, work
-    )
+    answer = await once(services.ports, principal.account.account_id, "twilio.messages", idempotency_key, body, work)
     services.ports.wake()
     return answer
 
@@ -136,7 +134,9 @@ def _sender(services: Services, principal: Principal, text: str) -> Sender:
         address = parse_sender(text)
     except InvalidAddress as error:
         raise TwilioError(400, 21212, f"The 'From' number {text[:40]} is not valid: {error}") from error
-    found = services.ports.directory.sender_by_address(principal.account.account_id, address.channel.value, address.text)
+    found = services.ports.directory.sender_by_address(
+        principal.account.account_id, address.channel.value, address.text
+    )
     if found is None and ":" in text:
         raise TwilioError(400, 63007, f"Could not find a Channel with the From address {text[:40]}")
     if found is None:

@@ -6,7 +6,7 @@ from litestar import HttpMethod, Request, Response, Router, route
 from litestar.params import FromPath
 
 from consentry.kernel.calls import RawRequest
-from consentry.web.services import Caller, Given, Services
+from consentry.web.services import Given
 
 _MOST_BYTES = 262_144
 
@@ -24,6 +24,4 @@ async def webhook(
     return Response(b"", status_code=200, media_type="text/plain")
 
 
-router = Router(
-    path="/webhooks", route_handlers=[webhook], include_in_schema=False, request_max_body_size=_MOST_BYTES
-)
+router = Router(path="/webhooks", route_handlers=[webhook], include_in_schema=False, request_max_body_size=_MOST_BYTES)
