@@ -14,12 +14,16 @@ order by 1, 2, 3
 on conflict do nothing;
 
 -- name: heads_lock (lanes, account_ids, address_keys) -> LockedRow
--- The lock that an append and a hand-off dispute: FOR UPDATE here, FOR SHARE there, always in key order.
-select h.address_key, h.version, h.state, clock_timestamp() as now from consent_head h
-where h.lane = any($1::smallint[])
-  and (h.lane, h.account_id, h.address_key) in (select * from unnest($1::smallint[], $2::bigint[], $3::bytea[]) k)
-order by h.lane, h.account_id, h.address_key
-for update;
+-- The lock that an append and a hand-off dispute: FOR UPDATE here, FOR SHARE there, always in key order. The time is taken
+-- outside the locking part, so after the wait for the lock: whoever commits later also happened later.
+with locked as materialized (
+  select h.lane, h.account_id, h.address_key, h.version, h.state from consent_head h
+  where h.lane = any($1::smallint[])
+    and (h.lane, h.account_id, h.address_key) in (select * from unnest($1::smallint[], $2::bigint[], $3::bytea[]) k)
+  order by h.lane, h.account_id, h.address_key
+  for update
+)
+select address_key, version, state, clock_timestamp() as now from locked;
 
 -- name: ledger_write (lanes, record_ids, account_ids, address_keys, channels, events, purposes, senders, origins, sources, actors, occurred_ats, recorded_ats, expires_ats, lifts, providers, provider_event_ids, evidence_ids, evidence_hashes, rule_ids, addresses, salts, content_types, bodies, head_lanes, head_account_ids, head_keys, head_versions, head_states)
 -- New records with their evidence and the names of their addresses, and the heads after them; the heads are locked.

@@ -15,6 +15,7 @@ from consentry.channels.registry import ADAPTERS
 from consentry.embedded import EmbeddedServer
 from consentry.flows.accept import Acceptor
 from consentry.flows.attempt import Attempts
+from consentry.flows.consents import Checker
 from consentry.flows.dispatch import Dispatcher
 from consentry.flows.line import Line
 from consentry.flows.maintain import prune, rescue
@@ -134,6 +135,7 @@ class Process:
             ports=self.ports,
             acceptor=self._acceptor,
             receiver=receiver,
+            checker=Checker(self.ports),
             authenticator=Authenticator(self.ports.directory, self.ports.keyring),
             providers={
                 name: Provider(frozenset(str(c) for c in a.channels), a.configuration, a.precheck)

@@ -1,6 +1,7 @@
 """One frozen configuration, read once from the environment and the command line; it refuses to be wrong."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
@@ -8,11 +9,17 @@ from typing import Final, Literal
 import msgspec
 
 from consentry.kernel.errors import Invalid
+from consentry.kernel.urls import is_absolute_http
 
 _PACKAGE: Final = Path(__file__).parent
 _DEFAULT_DATA_DIR: Final = "./consentry-data"
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"", "0", "false", "no", "off"})
+_HOST: Final = r"(?:\[[^\]@]*\]|[^:\[\],/?#@]*)(?::\d{1,5})?"
+# A mark of URLs inside a password moves its parts: the driver would then complain about, and show, half of it.
+_DATABASE: Final = re.compile(
+    rf"postgres(?:ql)?://(?:[^:/?#@]*(?::[^/?#@]*)?@)?{_HOST}(?:,{_HOST})*(?:/[^/?#@]*)?(?:\?[^#]*)?"
+)
 
 Role = Literal["all", "api", "worker"]
 
@@ -61,12 +68,12 @@ def from_environment(
     Errors: Invalid names the variable and what it may be.
     """
     return Settings(
-        data_dir=(data_dir or Path(environment.get("CONSENTRY_DATA_DIR", _DEFAULT_DATA_DIR))).resolve(),
-        database_url=environment.get("CONSENTRY_DATABASE_URL") or None,
-        owner_url=environment.get("CONSENTRY_OWNER_URL") or None,
+        data_dir=(data_dir or Path(environment.get("CONSENTRY_DATA_DIR") or _DEFAULT_DATA_DIR)).resolve(),
+        database_url=_database(environment, "CONSENTRY_DATABASE_URL"),
+        owner_url=_database(environment, "CONSENTRY_OWNER_URL"),
         master_key=environment.get("CONSENTRY_MASTER_KEY") or None,
-        host=host or environment.get("CONSENTRY_HOST", "127.0.0.1"),
-        port=port if port is not None else _port(environment.get("CONSENTRY_PORT", "8080")),
+        host=host or environment.get("CONSENTRY_HOST") or "127.0.0.1",
+        port=port if port is not None else _port(environment.get("CONSENTRY_PORT") or "8080"),
         role=role,
         public_url=_url(environment.get("CONSENTRY_PUBLIC_URL")),
         allow_private_egress=_flag(environment, "CONSENTRY_ALLOW_PRIVATE_EGRESS"),
@@ -84,8 +91,16 @@ def _flag(environment: Mapping[str, str], name: str) -> bool:
     raise Invalid(f"{name} is {word!r}; use 1 or 0", field=name)
 
 
+def _database(environment: Mapping[str, str], name: str) -> str | None:
+    url = environment.get(name) or None
+    if url is not None and not _DATABASE.fullmatch(url):
+        shape = "postgresql://user:password@host:port/database, with special characters in percent form"
+        raise Invalid(f"{name} is no URL of a database; write {shape}", field=name)
+    return url
+
+
 def _port(text: str) -> int:
-    if not text.isdigit() or not 0 <= int(text) <= 65535:  # noqa: PLR2004 - the range of TCP ports
+    if not text.isdecimal() or not 0 <= int(text) <= 65535:  # noqa: PLR2004 - the range of TCP ports
         raise Invalid(f"CONSENTRY_PORT is {text!r}; use a number from 0 to 65535", field="CONSENTRY_PORT")
     return int(text)
 
@@ -93,8 +108,9 @@ def _port(text: str) -> int:
 def _url(text: str | None) -> str | None:
     if not text:
         return None
-    if not text.startswith(("http://", "https://")):
-        raise Invalid("CONSENTRY_PUBLIC_URL must begin with http:// or https://", field="CONSENTRY_PUBLIC_URL")
+    if not is_absolute_http(text) or "?" in text or "#" in text:
+        wanted = "https:// or http://, a host, and at most a path, such as https://consent.example.com"
+        raise Invalid(f"CONSENTRY_PUBLIC_URL must be {wanted}", field="CONSENTRY_PUBLIC_URL")
     return text.rstrip("/")
 
 

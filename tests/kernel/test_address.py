@@ -22,11 +22,15 @@ from consentry.kernel.address import (
 )
 
 NBSP, ZWSP, LRE, PDF = "\u00a0", "\u200b", "\u202a", "\u202c"
+WHOLE = phonenumbers.ValidationResult.IS_POSSIBLE
 ADVICE = "write it in E.164, e.g. \\+14155550123"
 
 
 def example_numbers() -> list[str]:
-    """Give libphonenumber's example of every type of number of every region, in E.164."""
+    """Give libphonenumber's example of every type of number of every region, in E.164.
+
+    Some examples can be dialled only within their area; those are no whole numbers, and no addresses.
+    """
     regions = sorted(phonenumbers.SUPPORTED_REGIONS) + [
         str(code) for code in sorted(phonenumbers.COUNTRY_CODES_FOR_NON_GEO_REGIONS)
     ]
@@ -38,7 +42,7 @@ def example_numbers() -> list[str]:
                 if region.isdigit()
                 else phonenumbers.example_number_for_type(region, kind)
             )
-            if number is not None:
+            if number is not None and phonenumbers.is_possible_number_with_reason(number) == WHOLE:
                 found.add(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
     return sorted(found)
 

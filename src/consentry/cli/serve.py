@@ -1,4 +1,4 @@
-"""`consentry serve`: bind, start, say that it answers, drain on SIGTERM."""
+"""`consentry serve`: bind, start, say that it answers, drain on SIGTERM; or the same on a thread, for the demo."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
@@ -48,10 +49,77 @@ Ready = Callable[[Process, str], None]
 
 def run(settings: Settings, ready: Ready) -> None:
     """Run a process until SIGTERM or SIGINT; `ready` is called once it answers. Errors: as `app.opened`."""
-    uvloop.run(_serve(settings, ready))
+    uvloop.run(_until_signal(settings, ready))
 
 
-async def _serve(settings: Settings, ready: Ready) -> None:
+class Background:
+    """A whole gateway on a thread of this process, with a loop of its own, from `start` until `stop`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._base_url = ""
+        self._error: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+        self._looping = threading.Event()
+        self._started = threading.Event()
+        # A daemon, so that a second Ctrl-C ends the program also while this drains.
+        self._thread = threading.Thread(target=self._run, name="consentry.gateway", daemon=True)
+
+    def start(self) -> str:
+        """Start, and give the base URL once it answers. Errors: as `app.opened`."""
+        self._thread.start()
+        self._started.wait()
+        if self._error is not None:
+            raise self._error
+        return self._base_url
+
+    def wait(self) -> None:
+        """Wait until it ends by itself."""
+        self._thread.join()
+
+    def stop(self) -> None:
+        """Drain and end; also in the middle of a start, which is then finished first."""
+        self._looping.wait()
+        if self._loop is not None and not self._loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # it closed in between
+                self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            uvloop.run(self._serve())
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._looping.set()
+            self._started.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._looping.set()
+        await _serve(self._settings, self._ready, self._stop)
+
+    def _ready(self, _: Process, base_url: str) -> None:
+        self._base_url = base_url
+        self._started.set()
+
+
+async def _until_signal(settings: Settings, ready: Ready) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # From the first moment: a start that is interrupted is finished and then ended in order, so no server is left behind.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _asked, stop, number)
+
+    def answering(process: Process, base_url: str) -> None:
+        _settle_memory()
+        ready(process, base_url)
+
+    await _serve(settings, answering, stop)
+
+
+async def _serve(settings: Settings, ready: Ready, stop: asyncio.Event) -> None:
     listening = None if settings.role == "worker" else _bind(settings)
     if listening is not None:
         settings = msgspec.structs.replace(settings, port=listening.getsockname()[1])
@@ -60,11 +128,6 @@ async def _serve(settings: Settings, ready: Ready) -> None:
         if settings.role != "worker":
             await first_account(ports, settings, base_url)
         process = Process(replace(ports, base_url=base_url), settings)
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _asked, stop, number)
-        _settle_memory()
         process.start()
         server = _Server(_config(process))
         serving = None if listening is None else asyncio.create_task(server.serve(sockets=[listening]))

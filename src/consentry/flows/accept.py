@@ -1,12 +1,14 @@
 """Accept messages: decide each, write it with its decision, queue what may go. Many requests share one commit."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
+from consentry import meters
 from consentry.flows.ports import Ports
 from consentry.kernel.address import Address
 from consentry.kernel.consent import Head
@@ -112,6 +114,8 @@ class Acceptor:
             accepted.append(done)
             messages.append(_row(done, message_id, key.key))
         await self._ports.outbox.accept(connection, messages)
+        for (channel, verdict), number in Counter((a.draft.to.channel, a.decision.verdict) for a in accepted).items():
+            meters.DECISIONS.labels("accept", channel, verdict).inc(number)
         return accepted
 
     async def _commit(self, drafts: Sequence[Draft]) -> list[Accepted]:
@@ -182,15 +186,15 @@ def _row(done: Accepted, message_id: bytes, address_key: bytes) -> NewMessage:
         account_id=sender.account_id,
         address_key=address_key,
         sender_id=sender.sender_id,
-        channel=draft.to.channel.value,
-        direction=draft.direction.value,
+        channel=draft.to.channel,
+        direction=draft.direction,
         from_address=sender.address,
         to_address=draft.to.text,
         body=draft.body,
         media=_encode(draft.media).decode() if draft.media else None,
         num_segments=done.num_segments,
         purpose=draft.purpose,
-        status=done.status.value,
+        status=done.status,
         error_code=done.error_code,
         error_message=done.error_message,
         decision=_encode(done.decision),

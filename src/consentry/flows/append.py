@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from consentry import meters
 from consentry.flows.ports import Ports, day
 from consentry.kernel import failpoints
 from consentry.kernel.address import Address
@@ -19,6 +20,7 @@ from consentry.store.database import Connection
 from consentry.store.ledger import AddressKey, Entry, Evidence, KeptHead
 
 _FUTURE: Final = timedelta(minutes=5)
+_LONGEST_ID: Final = 255
 _GRANTS: Final = frozenset({Event.GRANT_EXPLICIT, Event.GRANT_IMPLICIT})
 
 
@@ -74,7 +76,9 @@ class Heads:
         if keys:
             for row in await self._ports.ledger.lock(self._connection, [keys[k] for k in sorted(keys)]):
                 head = fold.decode(row.version, row.state)
-                self._locked[row.address_key] = _Locked(keys[row.address_key], head, row.now)
+                # A clock that was set back must not make a later act look earlier than one that is recorded.
+                now = max(row.now, fold.latest(head))
+                self._locked[row.address_key] = _Locked(keys[row.address_key], head, now)
         if failpoints.ACTIVE:
             await failpoints.reach("append.locked")
 
@@ -87,6 +91,7 @@ class Heads:
         locked = self._of(fact.address)
         record = self._record(locked, fact)
         self._entries.append(Entry(record, fact.address.text, fact.evidence))
+        meters.SIGNALS.labels(record.channel, record.event).inc()
         before, locked.head, locked.changed = locked.head, fold.append(locked.head, record), True
         return Appended(record, before, locked.head)
 
@@ -125,7 +130,7 @@ class Heads:
             expires_at=fact.expires_at or self._expiry(fact, occurred_at),
             lifts=fact.lifts,
             provider=fact.provider,
-            provider_event_id=fact.provider_event_id,
+            provider_event_id=_storable(fact.provider_event_id),
             evidence_id=None if fact.evidence is None else self._ports.ids.new(locked.key.lane),
             evidence_hash=None if fact.evidence is None else fact.evidence.commitment(),
             rule_id=fact.rule_id,
@@ -138,12 +143,20 @@ class Heads:
         return None if seconds is None else occurred_at + timedelta(seconds=seconds)
 
 
+def _storable(text: str) -> str:
+    """Give a provider's id as PostgreSQL can keep it; the raw bytes are in the evidence."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:_LONGEST_ID]
+
+
 async def acknowledge(ports: Ports, account_id: int, addresses: Iterable[Address]) -> None:
     """Wait until no live lease of these addresses remains; only then may the opt-out be acknowledged (I1)."""
     if failpoints.ACTIVE:
         await failpoints.reach("append.committed")
-    for address in addresses:
-        await ports.ledger.wait_for_leases(ports.key(account_id, address), at_most_s=ports.wait_s)
+    waiting = list(addresses)
+    if waiting:
+        with meters.OPT_OUT_SECONDS.time():
+            for address in waiting:
+                await ports.ledger.wait_for_leases(ports.key(account_id, address), at_most_s=ports.wait_s)
     if failpoints.ACTIVE:
         await failpoints.reach("append.acknowledged")
 

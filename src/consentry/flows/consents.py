@@ -13,9 +13,10 @@ from consentry.kernel.address import Address, InvalidAddress, parse_recipient
 from consentry.kernel.consent import ALL, Event, Head, Record, parse_purpose
 from consentry.kernel.decision import Decision
 from consentry.kernel.directory import Principal, Sender
-from consentry.kernel.errors import ConsentryError, Invalid
+from consentry.kernel.errors import ConsentryError, Invalid, Unavailable
 from consentry.rules import fold
 from consentry.rules.gate import Request, SenderFacts
+from consentry.store.batcher import Batcher
 from consentry.store.database import Connection
 from consentry.store.ledger import Evidence
 
@@ -128,26 +129,35 @@ def _keep(heads: Heads, fact: Fact) -> Kept | ConsentryError:
 class Check(msgspec.Struct, frozen=True):
     """A question to the gate: may this sender write this to this address now?"""
 
+    account_id: int
     to: Address
     sender: SenderFacts
     purpose: str
 
 
-async def check(ports: Ports, principal: Principal, checks: Sequence[Check]) -> list[Decision]:
-    """Ask the gate, without sending: what would be decided for each now. Many are read a thousand at a time."""
-    account_id = principal.account.account_id
-    policy = ports.policy
-    decisions: list[Decision] = []
-    async with ports.database.connection() as connection:
-        for start in range(0, len(checks), _PAGE):
-            page = checks[start : start + _PAGE]
-            keys = [ports.key(account_id, check.to) for check in page]
-            rows = await ports.outbox.heads(connection, [(k.lane, k.account_id, k.key) for k in keys])
-            decisions += [
-                ask_stored(policy, Request(check.sender, check.purpose), version, state, now)
-                for check, (version, state, now) in zip(page, rows, strict=True)
-            ]
-    return decisions
+class Checker:
+    """Answers checks of this process; single ones that arrive together share a read."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._batcher: Batcher[Check, Decision] = Batcher(
+            self.many, in_flight=2, most=512, splits=lambda error: not isinstance(error, Unavailable)
+        )
+        self.one = self._batcher.submit
+
+    async def many(self, checks: Sequence[Check]) -> list[Decision]:
+        """Ask the gate, without sending: what would be decided for each now."""
+        policy, decisions = self._ports.policy, list[Decision]()
+        async with self._ports.database.connection() as connection:
+            for start in range(0, len(checks), _PAGE):
+                page = checks[start : start + _PAGE]
+                keys = [self._ports.key(check.account_id, check.to) for check in page]
+                rows = await self._ports.outbox.heads(connection, [(k.lane, k.account_id, k.key) for k in keys])
+                decisions += [
+                    ask_stored(policy, Request(check.sender, check.purpose), version, state, now)
+                    for check, (version, state, now) in zip(page, rows, strict=True)
+                ]
+        return decisions
 
 
 async def history(ports: Ports, account_id: int, address: Address) -> tuple[Head, datetime, list[Record]]:

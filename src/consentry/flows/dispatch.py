@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from consentry import logs
+from consentry import logs, meters
 from consentry.flows.accept import error_of
 from consentry.flows.attempt import Attempts
 from consentry.flows.ports import Ports
@@ -89,6 +89,8 @@ class Dispatcher:
                 refused.append((row, decision))
             else:
                 later.append(Deferral(row.lane, row.message_id, row.attempt_no, _PAUSED_S))
+        for verdict, channel in ((decision.verdict, row.channel) for row, decision in (*allowed, *refused)):
+            meters.DECISIONS.labels("handoff", channel, verdict).inc()
         if failpoints.ACTIVE:
             await failpoints.reach("dispatch.decided")
         if refused:

@@ -7,6 +7,7 @@ import msgspec
 
 from consentry.kernel import signature
 from consentry.kernel.calls import HttpCall, HttpReply
+from consentry.kernel.urls import is_absolute_http
 from consentry.net.client import HttpClient
 from consentry.net.failures import (
     AddressForbidden,
@@ -105,10 +106,20 @@ async def _through_redirects(http: HttpClient, target: Target, params: Params, o
     for _ in range(_MOST_HOPS):
         reply = await http.send(_call(url, method, target, params, overrides))
         if reply.status in _REDIRECTS and (location := reply.header("location")):
-            url, method, params = urljoin(url, location), "GET", []
+            url, method, params = _following(url, location), "GET", []
             continue
         return _fetched(reply, url)
     raise FetchFailed(_RETRIEVAL)
+
+
+def _following(url: str, location: str) -> str:
+    try:
+        there = urljoin(url, location)
+    except ValueError:
+        there = ""
+    if not is_absolute_http(there):
+        raise FetchFailed(_RETRIEVAL)
+    return there.partition("#")[0]
 
 
 def _call(url: str, method: str, target: Target, params: Params, overrides: Overrides) -> HttpCall:
@@ -140,13 +151,13 @@ def _call(url: str, method: str, target: Target, params: Params, overrides: Over
 
 
 def _signed_url(url: str) -> str:
-    """Give the URL as the customer's validator sees it: without user, password and default port."""
+    """Give the URL as the customer's validator sees it: no user, password or default port, and `/` for no path."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
     default = {"http": 80, "https": 443}.get(parts.scheme)
     netloc = host if parts.port in {None, default} else f"{host}:{parts.port}"
-    return urlunsplit(parts._replace(netloc=netloc, fragment=""))
+    return urlunsplit(parts._replace(netloc=netloc, path=parts.path or "/", fragment=""))
 
 
 def _fetched(reply: HttpReply, url: str) -> Fetched:

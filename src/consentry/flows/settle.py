@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from consentry import meters
 from consentry.flows import announce
 from consentry.flows.attempt import Ending
 from consentry.flows.learn import learn
@@ -56,6 +57,8 @@ class Settler:
         await self._batcher.drain()
 
     async def _write(self, batch: Sequence[tuple[ClaimedRow, Settled]]) -> Sequence[Exception | None]:
+        for row, settled in batch:
+            meters.HANDOFFS.labels(row.channel, settled.state).inc()
         if not any(self._told_to(row) for row, _ in batch):
             async with self._ports.database.connection() as connection:
                 await self._ports.outbox.settle(connection, [settled for _, settled in batch])

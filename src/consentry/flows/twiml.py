@@ -8,9 +8,12 @@ import msgspec
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from consentry.kernel.urls import is_absolute_http
+
 _MOST_BYTES: Final = 65_536
 _XML_TYPES: Final = ("text/xml", "application/xml", "text/html", "application/xhtml+xml")
 _TOO_LARGE, _UNPARSABLE, _WRONG_SHAPE, _WRONG_TYPE, _BAD_BODY = 11750, 12100, 12200, 12300, 14103
+_BAD_URL: Final = 11100
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -64,7 +67,7 @@ def _verbs(root: Element, base_url: str) -> list[Said | Redirected]:
         if verb.tag in {"Message", "Sms"}:
             found.append(_message(verb, base_url))
         elif verb.tag == "Redirect":
-            url = urljoin(base_url, (verb.text or "").strip())
+            url = _url(base_url, verb.text or "")
             method = verb.get("method", "POST").upper()
             found.append(Redirected(url, "GET" if method == "GET" else "POST"))
             break
@@ -75,7 +78,7 @@ def _verbs(root: Element, base_url: str) -> list[Said | Redirected]:
 
 def _message(verb: Element, base_url: str) -> Said:
     bodies = [part.text or "" for part in verb if part.tag == "Body"]
-    media = tuple(urljoin(base_url, (part.text or "").strip()) for part in verb if part.tag == "Media")
+    media = tuple(_url(base_url, part.text or "") for part in verb if part.tag == "Media")
     text = "".join(bodies) if bodies else (verb.text or "").strip()
     if not text and not media:
         raise TwimlError(_BAD_BODY, "a Message has neither Body nor Media")
@@ -85,5 +88,15 @@ def _message(verb: Element, base_url: str) -> Said:
         media=media,
         to=verb.get("to"),
         from_=verb.get("from"),
-        status_callback=urljoin(base_url, callback) if callback else None,
+        status_callback=_url(base_url, callback) if callback else None,
     )
+
+
+def _url(base_url: str, text: str) -> str:
+    try:
+        url = urljoin(base_url, text.strip())
+    except ValueError:
+        url = ""
+    if not is_absolute_http(url):
+        raise TwimlError(_BAD_URL, "the document names a URL that is none")
+    return url

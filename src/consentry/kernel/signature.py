@@ -43,9 +43,14 @@ def form_pairs(raw: bytes) -> list[Pair]:
     pairs = []
     for field in raw.split(b"&"):
         if field:
-            key, _, value = field.replace(b"+", b" ").partition(b"=")
-            pairs.append((unquote_to_bytes(key), unquote_to_bytes(value)))
+            key, _, value = field.partition(b"=")
+            pairs.append((_unquoted(key), _unquoted(value)))
     return pairs
+
+
+def _unquoted(text: bytes) -> bytes:
+    spaced = text.replace(b"+", b" ")
+    return unquote_to_bytes(spaced) if b"%" in spaced else spaced
 
 
 def _spellings(url: str) -> list[str]:

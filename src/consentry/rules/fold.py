@@ -26,6 +26,11 @@ def micros(instant: datetime) -> int:
     return (instant - _EPOCH) // _MICROSECOND
 
 
+def latest(head: Head) -> datetime:
+    """Give the instant at which the newest remembered record was written; the epoch if there is none."""
+    return _EPOCH + max((cell.recorded for cell in head.cells), default=0) * _MICROSECOND
+
+
 def append(head: Head, record: Record) -> Head:
     """Give the head after one more record. The caller has made sure that the record is new."""
     if record.event not in REMEMBERED:

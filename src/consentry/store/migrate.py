@@ -7,6 +7,7 @@ was applied must never change: its checksum is compared at every start.
 import hashlib
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, Literal
 
@@ -35,7 +36,7 @@ class Migration(msgspec.Struct, frozen=True):
 
 
 def available(sql: Path) -> list[Migration]:
-    """Give the migrations in order. Errors: Invalid for a name off the rule, or a number given twice in a phase."""
+    """Give the migrations in order, pre before post. Errors: Invalid for a bad name, or a number twice in a phase."""
     found: list[Migration] = []
     for file in sorted((sql / "migrations").glob("*.sql")):
         match = _NAME.fullmatch(file.name)
@@ -44,6 +45,10 @@ def available(sql: Path) -> list[Migration]:
         raw = file.read_bytes()
         phase: Literal["pre", "post"] = "pre" if match.group(2) == "pre" else "post"
         found.append(Migration(file.stem, phase, raw.decode(), hashlib.sha256(raw).digest()))
+    found.sort(key=lambda migration: (migration.name[:4], migration.phase == "post"))
+    for before, after in pairwise(found):
+        if (before.name[:4], before.phase) == (after.name[:4], after.phase):
+            raise Invalid(f"sql/migrations: {before.name} and {after.name} have the same number; give one the next")
     return found
 
 

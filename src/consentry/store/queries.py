@@ -11,6 +11,7 @@ import msgspec
 from consentry.kernel.errors import Invalid
 
 _HEADER = re.compile(r"^-- name: (\w+) \(([^)]*)\)(?: -> (\w+))?$", re.MULTILINE)
+_MEANT = re.compile(r"^\s*--\s*name\b", re.MULTILINE)
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -31,7 +32,7 @@ class Queries(dict[str, str]):
 
 
 def load(folder: Path) -> Queries:
-    """Read every file of the folder. Errors: Invalid for a name given twice, or a file without any statement."""
+    """Read every file of the folder. Errors: Invalid for a name given twice, a malformed header, or a file without one."""
     described: dict[str, Query] = {}
     for file in sorted(folder.glob("*.sql")):
         for query in _parse(file):
@@ -46,6 +47,8 @@ def _parse(file: Path) -> list[Query]:
     headers = list(_HEADER.finditer(text))
     if not headers:
         raise Invalid(f"{file.name} holds no named query")
+    if len(headers) != len(_MEANT.findall(text)):
+        raise Invalid(f"{file.name}: a header is malformed; write -- name: noun_verb (first, second) -> RowStruct")
     ends = [header.start() for header in headers[1:]] + [len(text)]
     return [
         Query(

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import asyncpg
+
 from consentry.kernel.errors import Conflict, Unavailable, UnsafeDatabase
-from consentry.store.database import Database
+from consentry.store.database import Connection, Database
 from consentry.store.migrate import available, compare
 from consentry.store.rows import MigrationRow, RoleRow, SettingRow
 
@@ -15,6 +17,7 @@ _ON: Final = {
     "full_page_writes": "a crash could tear pages of the ledger",
 }
 _SYNCHRONOUS: Final = frozenset({"on", "remote_apply"})
+_ADVICE: Final = "let CONSENTRY_DATABASE_URL name a login that is a member of consentry_app and nothing more"
 
 
 async def check(database: Database, sql: Path) -> None:
@@ -25,7 +28,7 @@ async def check(database: Database, sql: Path) -> None:
     async with database.connection() as connection:
         settings = await database.rows(connection, "server_settings", SettingRow)
         refuse_settings({row.name: row.setting for row in settings})
-        refuse_schema(sql, await database.rows(connection, "schema_versions", MigrationRow))
+        refuse_schema(sql, await _applied(database, connection))
         refuse_role(await database.one(connection, "role_check", RoleRow))
 
 
@@ -53,7 +56,6 @@ def refuse_role(role: RoleRow) -> None:
         raise UnsafeDatabase(
             "the server is in recovery (a replica); the gate must see the primary", field="database_url"
         )
-    advice = "let CONSENTRY_DATABASE_URL name a login that is a member of consentry_app and nothing more"
     for wrong, what in (
         (role.superuser, "is a superuser"),
         (role.bypasses_rls, "bypasses row security"),
@@ -61,7 +63,7 @@ def refuse_role(role: RoleRow) -> None:
         (role.can_change_ledger, "may change the ledger"),
     ):
         if wrong:
-            raise UnsafeDatabase(f"the database role {role.role} {what}; {advice}", field="database_url")
+            raise UnsafeDatabase(f"the database role {role.role} {what}; {_ADVICE}", field="database_url")
 
 
 def refuse_schema(sql: Path, applied: list[MigrationRow]) -> None:
@@ -69,6 +71,15 @@ def refuse_schema(sql: Path, applied: list[MigrationRow]) -> None:
     missing = [m.name for m in compare(available(sql), applied) if m.phase == "pre"]
     if missing:
         raise Conflict(f"the database lacks migration {missing[0]}; run: consentry migrate", field="database_url")
+
+
+async def _applied(database: Database, connection: Connection) -> list[MigrationRow]:
+    try:
+        return await database.rows(connection, "schema_versions", MigrationRow)
+    except asyncpg.UndefinedTableError:
+        return []
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise UnsafeDatabase(f"the database role may not read the schema; {_ADVICE}", field="database_url") from error
 
 
 async def check_reachable(database: Database) -> None:

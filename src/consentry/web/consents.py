@@ -169,12 +169,11 @@ async def check(services: Services, principal: Principal, data: CheckRequest) ->
     if data.items is None:
         if data.address is None:
             raise Invalid("give an address, or items", field="address")
-        wanted = [_question(services, principal, CheckItem(data.address, data.purpose, data.sender))]
-        decisions = await consents.check(services.ports, principal, wanted)
-        return msgspec.json.encode(views.decision(decisions[0]))
+        wanted = _question(services, principal, CheckItem(data.address, data.purpose, data.sender))
+        return msgspec.json.encode(views.decision(await services.checker.one(wanted)))
     _limit(len(data.items))
     asked = [_question_or_error(services, principal, item) for item in data.items]
-    answers = iter(await consents.check(services.ports, principal, [c for c in asked if isinstance(c, Check)]))
+    answers = iter(await services.checker.many([c for c in asked if isinstance(c, Check)]))
     items = [
         views.decision(next(answers))
         if isinstance(c, Check)
@@ -191,11 +190,11 @@ def _question(services: Services, principal: Principal, item: CheckItem) -> Chec
         raise Invalid(str(error), field="address") from error
     purpose = parse_purpose(item.purpose, allow_all=False)
     if item.sender == ALL:
-        return Check(to, SenderFacts(sid=ALL, channel=to.channel.value), purpose)
+        return Check(principal.account.account_id, to, SenderFacts(sid=ALL, channel=to.channel), purpose)
     sender = consents.sender_of(services.ports, principal, item.sender)
     if sender.channel is not to.channel:
         raise Invalid(f"the sender is on {sender.channel}, the address on {to.channel}", field="sender")
-    return Check(to, services.ports.facts(sender), purpose)
+    return Check(principal.account.account_id, to, services.ports.facts(sender), purpose)
 
 
 def _question_or_error(services: Services, principal: Principal, item: CheckItem) -> Check | ConsentryError:

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from consentry.flows.accept import Acceptor
+from consentry.flows.consents import Checker
 from consentry.flows.ports import Ports
 from consentry.flows.receive import Receiver
 from consentry.kernel.directory import Principal
@@ -29,6 +30,7 @@ class Services:
     ports: Ports
     acceptor: Acceptor
     receiver: Receiver
+    checker: Checker
     authenticator: Authenticator
     providers: Mapping[str, Provider]
 

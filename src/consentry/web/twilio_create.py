@@ -40,8 +40,8 @@ class Form:
 
     def __init__(self, raw: bytes) -> None:
         self._values: dict[str, list[str]] = {}
-        for key, value in signature.form_pairs(raw):
-            self._values.setdefault(key.decode("utf-8", "replace"), []).append(value.decode("utf-8", "replace"))
+        for name, value in signature.form_pairs(raw):
+            self._values.setdefault(name.decode("utf-8", "replace"), []).append(value.decode("utf-8", "replace"))
 
     def get(self, name: str) -> str | None:
         """Give a value, or None if the name is absent."""
@@ -134,9 +134,7 @@ def _sender(services: Services, principal: Principal, text: str) -> Sender:
         address = parse_sender(text)
     except InvalidAddress as error:
         raise TwilioError(400, 21212, f"The 'From' number {text[:40]} is not valid: {error}") from error
-    found = services.ports.directory.sender_by_address(
-        principal.account.account_id, address.channel.value, address.text
-    )
+    found = services.ports.directory.sender_by_address(principal.account.account_id, address.channel, address.text)
     if found is None and ":" in text:
         raise TwilioError(400, 63007, f"Could not find a Channel with the From address {text[:40]}")
     if found is None:

@@ -1,6 +1,7 @@
 """The Message resource as Twilio writes it (twilio-contract §1.3)."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -59,8 +60,8 @@ def of_accepted(accepted: Accepted) -> bytes:
             body=draft.body,
             from_=draft.sender.address,
             to=draft.to.text,
-            direction=draft.direction.value,
-            status=accepted.status.value,
+            direction=draft.direction,
+            status=accepted.status,
             segments=accepted.num_segments,
             media=len(draft.media),
             created=created,
@@ -92,7 +93,12 @@ def of_row(row: MessageRow, account_sid: str) -> Resource:
 
 def rfc2822(instant: datetime) -> str:
     """Write an instant as the SDKs read it: they assume GMT."""
-    at = instant.astimezone(UTC)
+    return _written(int(instant.timestamp()))
+
+
+@lru_cache(maxsize=1024)
+def _written(second: int) -> str:
+    at = datetime.fromtimestamp(second, UTC)
     return (
         f"{_DAYS[at.weekday()]}, {at.day:02d} {_MONTHS[at.month - 1]} {at.year:04d} "
         f"{at.hour:02d}:{at.minute:02d}:{at.second:02d} +0000"

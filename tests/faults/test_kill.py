@@ -1,0 +1,74 @@
+"""kill -9 of the server, of a worker and of PostgreSQL, under load: what was acknowledged holds (I1, I2, I4)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.faults.served import Gateway, Load, eventually
+
+_RESCUED_WITHIN_S = 25.0
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    """A data directory with nothing running."""
+    made = Gateway(tmp_path / "data")
+    yield made
+    made.end()
+
+
+def test_a_server_that_is_killed_under_load_loses_nothing_it_acknowledged(gateway: Gateway) -> None:
+    server = gateway.start()
+    load = Load(gateway)
+    with load.running():
+        eventually(lambda: len(load.sent) >= 200 and len(load.stopped) >= 10)
+        gateway.kill(server)
+
+    gateway.start()
+
+    load.judge()
+
+
+def test_a_database_that_is_killed_under_load_comes_back_and_has_lost_nothing_it_acknowledged(gateway: Gateway) -> None:
+    gateway.start()
+    load = Load(gateway)
+    with load.running():
+        eventually(lambda: len(load.sent) >= 200 and len(load.stopped) >= 10)
+        gateway.kill_database()
+        before = len(load.sent) + 20
+        eventually(lambda: len(load.sent) >= before)
+
+    assert gateway.call("GET", "/readyz")[0] == 200
+    load.judge()
+
+
+def test_what_a_killed_worker_had_in_flight_becomes_unknown_and_is_not_sent_again(gateway: Gateway) -> None:
+    slow = [f"+14155554{n:03d}" for n in range(5)]
+    gateway.start("api")
+    worker = gateway.start("worker")
+    gateway.furnish([*slow, "+14155555000"])
+    for phone in slow:
+        gateway.script(phone, {"delay_s": 30})
+    sent = [gateway.send(phone, "slow")[1]["sid"] for phone in slow]
+    eventually(lambda: all(gateway.on_phone(phone) for phone in slow))
+
+    gateway.kill(worker)
+    gateway.start("worker")
+
+    eventually(
+        lambda: all(gateway.message(sid)["status"] == "unknown" for sid in sent), within_s=_RESCUED_WITHIN_S
+    )
+    assert [gateway.on_phone(phone) for phone in slow] == [[(sid, "slow")] for sid in sent]
+
+
+def test_a_new_worker_carries_on_where_a_killed_one_left_off(gateway: Gateway) -> None:
+    gateway.start("api")
+    worker = gateway.start("worker")
+    gateway.furnish(["+14155555000"])
+    gateway.kill(worker)
+    status, queued = gateway.send("+14155555000", "in between")
+    assert status == 201
+
+    gateway.start("worker")
+
+    eventually(lambda: gateway.message(queued["sid"])["status"] == "delivered")
