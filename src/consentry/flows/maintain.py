@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from consentry import logs
+from consentry import logs, meters
 from consentry.flows.ports import Ports
 
 _log = logs.get("maintain")
@@ -22,8 +22,17 @@ async def rescue(ports: Ports, *, older_than_s: float = RESCUE_AFTER_S) -> int:
         if len(rows) < _BATCH:
             break
     if total:
+        meters.UNKNOWN.inc(total)
         _log.warning("maintain.unknown", extra={"messages": total})
     return total
+
+
+async def measure(ports: Ports) -> None:
+    """Take the depth of the queue."""
+    async with ports.database.connection() as connection:
+        depth = await ports.outbox.depth(connection)
+    meters.QUEUE.set(depth.n)
+    meters.QUEUE_AGE.set(depth.oldest_s)
 
 
 async def prune(ports: Ports) -> None:

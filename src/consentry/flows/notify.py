@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from consentry import logs
+from consentry import logs, meters
 from consentry.flows import twiml
 from consentry.flows.accept import Acceptor
 from consentry.flows.fetch import Fetched, FetchFailed, Target, fetch
@@ -118,6 +118,7 @@ class Notifier:
         async with self._ports.database.transaction() as connection:
             await reply(self._ports, self._acceptor, connection, row, said)
             await self._ports.callbacks.done(connection, row, answer.status)
+        meters.CALLBACKS.labels(row.kind, "delivered").inc()
         self._ports.wake()
 
     async def _follow(self, answer: Fetched, target: Target, params: Params) -> list[twiml.Said]:
@@ -136,6 +137,7 @@ class Notifier:
         number = row.attempt_no - 1
         retry = _SCHEDULE_S[number] if number < len(_SCHEDULE_S) else None
         status = error.status if isinstance(error, FetchFailed) else None
+        meters.CALLBACKS.labels(row.kind, "failed" if retry is not None else "dead").inc()
         _log.warning(
             "callback.failed",
             extra={"kind": row.kind, "error": error.code, "status": status, "attempt": row.attempt_no},

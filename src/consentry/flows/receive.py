@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from consentry import logs
+from consentry import logs, meters
 from consentry.channels.adapter import Adapter
 from consentry.flows import announce, answer, track
 from consentry.flows.accept import Acceptor, Draft
@@ -21,7 +21,7 @@ from consentry.kernel.address import Address, InvalidAddress, parse_recipient
 from consentry.kernel.calls import RawRequest
 from consentry.kernel.consent import ALL, Event, Signal
 from consentry.kernel.directory import Sender
-from consentry.kernel.errors import NotFound, Unparsable
+from consentry.kernel.errors import BadSignature, NotFound, Unparsable
 from consentry.kernel.message import Direction, Inbound, Item, State, StatusReport
 from consentry.kernel.segments import count
 from consentry.rules.keywords import meaning
@@ -63,7 +63,12 @@ class Receiver:
             raise NotFound("no such webhook")
         adapter = self._adapters[provider]
         configuration = msgspec.json.decode(sender.configuration, type=adapter.configuration)
-        adapter.verify(request, configuration)
+        try:
+            adapter.verify(request, configuration)
+        except BadSignature:
+            meters.BAD_SIGNATURES.labels(provider).inc()
+            _log.warning("webhook.bad_signature", extra={"sender": sender.sid, "provider": provider})
+            raise
         try:
             items = adapter.parse(request, configuration, sender.channel)
             addresses = _addresses(items)
@@ -102,6 +107,7 @@ async def quarantine(ports: Ports, sender: Sender, request: RawRequest, error: s
             request.body,
             _storable(error)[:1000],
         )
+    meters.QUARANTINED.inc()
     _log.error(
         "webhook.quarantined", extra={"sender": sender.sid, "provider": sender.provider, "bytes": len(request.body)}
     )

@@ -1,9 +1,13 @@
 """Is it alive, is it ready, and what has it counted."""
 
+import contextlib
+
 from litestar import Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consentry.flows.health import ready
+from consentry.flows.maintain import measure
+from consentry.kernel.errors import Unavailable
 from consentry.web.services import Given
 
 
@@ -23,8 +27,10 @@ async def readyz(services: Given) -> Response[dict[str, str]]:
 
 
 @get("/metrics", include_in_schema=False)
-async def metrics() -> Response[bytes]:
+async def metrics(services: Given) -> Response[bytes]:
     """Counts for Prometheus; no account, no address."""
+    with contextlib.suppress(Unavailable):
+        await measure(services.ports)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
