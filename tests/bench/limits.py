@@ -44,7 +44,8 @@ def _binary(name: str) -> Path:
     return Path(spec.origin).parent / "pginstall" / "bin" / name
 
 
-def _environment(data_dir: Path, role: str) -> dict[str, str]:
+def environment(data_dir: Path, role: str) -> dict[str, str]:
+    """Give the variables by which PostgreSQL's own tools reach the embedded server as a role."""
     folder = Folder(data_dir)
     passwords = json.loads(folder.passwords.read_text())
     return {
@@ -60,7 +61,7 @@ def make_keys(data_dir: Path) -> None:
     """Make the table that pgbench draws its addresses from."""
     subprocess.run(
         [_binary("psql"), "-q", "-v", "ON_ERROR_STOP=1", "-c", KEYS],
-        env=_environment(data_dir, "consentry_owner"),
+        env=environment(data_dir, "consentry_owner"),
         check=True,
         capture_output=True,
     )
@@ -86,7 +87,7 @@ def pgbench(data_dir: Path, script: str, *, clients: int, seconds: int) -> float
                 "-f",
                 file.name,
             ],
-            env=_environment(data_dir, "consentry_app"),
+            env=environment(data_dir, "consentry_app"),
             check=True,
             capture_output=True,
             text=True,
@@ -94,3 +95,9 @@ def pgbench(data_dir: Path, script: str, *, clients: int, seconds: int) -> float
     found = re.search(r"tps = ([0-9.]+)", done.stdout)
     assert found is not None, done.stdout
     return float(found.group(1))
+
+
+def dsn(data_dir: Path) -> str:
+    """Give the app role's URL of the embedded server."""
+    given = environment(data_dir, "consentry_app")
+    return f"postgresql://{given['PGUSER']}:{given['PGPASSWORD']}@/{given['PGDATABASE']}?host={given['PGHOST']}"

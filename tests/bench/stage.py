@@ -108,8 +108,6 @@ def _prepared(folder: Path) -> Stage:
         {"address": person(n), "event": "grant.explicit", "purpose": "marketing", "evidence": {"form": "bench"}}
         for n in range(PEOPLE)
     ]
-    begun = time.perf_counter()
     for start in range(0, PEOPLE, 5000):
         stage.call("POST", "/v1/consents/bulk", {"items": items[start : start + 5000]})
-    print(f"recorded {PEOPLE} grants in {time.perf_counter() - begun:.2f} s", file=sys.stderr)
     return stage

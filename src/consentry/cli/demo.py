@@ -1,6 +1,8 @@
 """`consentry demo`: start a whole gateway in this process, play the story against it over HTTP, and leave it running."""
 
+import itertools
 import json
+import secrets
 import shutil
 import signal
 import sys
@@ -47,7 +49,7 @@ def _played(gateway: Background, folder: Path, *, once: bool, as_json: bool, tem
     story = Story(Caller(base_url, known["account_sid"], known["auth_token"]))
     if not as_json:
         shown.print(f"It answers at {base_url}. Every line with an arrow is a real HTTP call to it.")
-    numbers = iter(range(1, 100))
+    numbers = itertools.count(1)
     steps = story.play(lambda step: None if as_json else _tell(shown, next(numbers), step))
     ok = all(step.ok for step in steps)
     if as_json:
@@ -78,16 +80,12 @@ def _folder(data_dir: Path | None) -> Iterator[Path]:
         yield data_dir.resolve()
         return
     # Only a name: the embedded server makes the folder, with the rights that it needs.
-    folder = Path(tempfile.gettempdir()).resolve() / next(_names())
+    folder = Path(tempfile.gettempdir()).resolve() / f"consentry-demo-{secrets.token_hex(8)}"
     try:
         yield folder
     finally:
         for left in (folder, Folder(folder).socket_dir):
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _names() -> Iterator[str]:
-    yield f"consentry-demo-{threading.get_native_id()}-{id(object()):x}"
 
 
 @contextmanager

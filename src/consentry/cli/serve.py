@@ -80,6 +80,8 @@ class Background:
 
     def stop(self) -> None:
         """Drain and end; also in the middle of a start, which is then finished first."""
+        if self._thread.ident is None:
+            return
         self._looping.wait()
         if self._loop is not None and not self._loop.is_closed():
             with contextlib.suppress(RuntimeError):  # it closed in between

@@ -14,7 +14,11 @@ from consentry.kernel.errors import NotFound
 
 ID_BYTES: Final = 16
 LANES: Final = 256
-_RANDOM_BLOCK: Final = 8192
+_RANDOM_BLOCK: Final = 9 * 1024
+_NOISE_BYTES: Final = 9
+_NOISE_MASK: Final = 0x0FFF_3FFF_FFFF_FFFF_FF
+_TIME_MASK: Final = 0xFFFF_FFFF_FFFF
+_VERSION: Final = 0x7 << 76 | 0b10 << 62
 _SID = re.compile(r"[A-Z]{2}[0-9a-f]{32}", re.IGNORECASE)
 
 
@@ -34,18 +38,12 @@ class Ids:
 
     def new(self, lane: int) -> bytes:
         """Give a fresh id in a lane (0 to 255)."""
-        if self._offset + 9 > len(self._block):
-            self._block = self._random(_RANDOM_BLOCK)
-            self._offset = 0
-        noise = self._block[self._offset : self._offset + 9]
-        self._offset += 9
-        head = self._now_ms() & 0xFFFFFFFFFFFF
-        return (
-            head.to_bytes(6, "big")
-            + bytes((0x70 | noise[0] & 0x0F, noise[1], 0x80 | noise[2] & 0x3F))
-            + noise[3:9]
-            + bytes((lane,))
-        )
+        offset = self._offset
+        if offset + _NOISE_BYTES > len(self._block):
+            self._block, offset = self._random(_RANDOM_BLOCK), 0
+        self._offset = offset + _NOISE_BYTES
+        noise = int.from_bytes(self._block[offset : self._offset], "big") & _NOISE_MASK
+        return ((self._now_ms() & _TIME_MASK) << 80 | _VERSION | noise << 8 | lane).to_bytes(ID_BYTES, "big")
 
 
 def lane_of_id(identity: bytes) -> int:

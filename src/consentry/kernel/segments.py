@@ -9,16 +9,24 @@ _BASIC: Final = frozenset(
 _EXTENDED: Final = frozenset("^{}\\[~]|€\f")
 _GSM_SINGLE, _GSM_PART = 160, 153
 _UCS_SINGLE, _UCS_PART = 70, 67
+_LAST_OF_ONE_UNIT: Final = "\uffff"
 
 
 def count(text: str) -> int:
-    """Give the number of segments; an empty text is one."""
+    """Give the number of segments; an empty text is one. A character of two units is never split over two segments."""
     if len(text) <= _GSM_SINGLE and _BASIC.issuperset(text):
         return 1
     if (_BASIC | _EXTENDED).issuperset(text):
-        units = len(text) + sum(char in _EXTENDED for char in text)
+        sizes = [2 if char in _EXTENDED else 1 for char in text]
         single, part = _GSM_SINGLE, _GSM_PART
     else:
-        units = len(text.encode("utf-16-le", "surrogatepass")) // 2
+        sizes = [2 if char > _LAST_OF_ONE_UNIT else 1 for char in text]
         single, part = _UCS_SINGLE, _UCS_PART
-    return 1 if units <= single else -(-units // part)
+    if sum(sizes) <= single:
+        return 1
+    segments, free = 1, part
+    for size in sizes:
+        if size > free:
+            segments, free = segments + 1, part
+        free -= size
+    return segments

@@ -89,14 +89,9 @@ class Policy:
         """Give word → (meaning, rule id) for whole-message matching; words stand without spaces."""
         key = (channel, day)
         if key not in self._words:
-            self._words = {
-                key: {
-                    word.replace(" ", ""): (body.means, rule.id)
-                    for rule, body in self._in_force(channel, "*", day)
-                    if isinstance(body, KeywordSet)
-                    for word in body.words
-                }
-            }
+            sets = [(r, b) for r, b in self._in_force(channel, "*", day) if isinstance(b, KeywordSet)]
+            sets.sort(key=lambda pair: pair[1].means == "stop")  # a word that means two things means stop
+            self._words = {key: {w.replace(" ", ""): (b.means, r.id) for r, b in sets for w in b.words}}
         return self._words[key]
 
     def _in_force(self, channel: str, category: str, day: dt.date) -> list[tuple[Rule, object]]:

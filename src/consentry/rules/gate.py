@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from consentry.kernel.consent import TOPIC, Category, Cell, Head
+from consentry.kernel.consent import TOPIC, Category, Cell, Event, Head
 from consentry.kernel.decision import Decision, Reason, ReasonCode, Verdict
 from consentry.rules.compiled import Policy
 from consentry.rules.fold import micros
@@ -127,10 +127,19 @@ def _missing(request: Request, head: Head, rule: str, now: datetime) -> Reason:
 def _confirm_revocation(request: Request, head: Head, on: list[On], policy: Policy, now: datetime) -> _Answer:
     """Allow the one confirmation of a STOP while that STOP still stands, and only in time (47 CFR 64.1200(a)(12))."""
     refusals = list(_closed([e for e in on if e.switch in _IMMOVABLE], request.purpose))
-    if not any(cell.record == request.cause and cell.event == "revoke.keyword" for cell in head.cells):
-        text = "the opt-out that this would confirm is no longer the latest"
+    if not _stands(request, head, now):
+        text = "the opt-out that this would confirm is no longer the latest, or was taken back"
         refusals.append(Reason(ReasonCode.CONFIRMATION_MOOT, "house.confirmation.revocation", text))
     return _in_time(request, refusals, policy, now)
+
+
+def _stands(request: Request, head: Head, now: datetime) -> bool:
+    sender = request.sender
+    said = next((c for c in head.cells if c.record == request.cause and c.event == Event.REVOKE_KEYWORD), None)
+    if said is None:
+        return False
+    on = switched_on(head, Question(sender.channel, (sender.sid, *sender.services), said.purpose, micros(now)))
+    return any(entry.cell is said for entry in on)
 
 
 def _confirm_resume(request: Request, head: Head, on: list[On], policy: Policy, now: datetime) -> _Answer:

@@ -3,15 +3,20 @@
 import datetime as dt
 import hashlib
 import tomllib
+import unicodedata
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
+from consentry.kernel.address import Channel
+from consentry.kernel.consent import Category, Event
 from consentry.kernel.errors import PolicyInvalid
 
 ANY: Final = "*"
+_CHANNELS: Final = frozenset({ANY, *map(str, Channel)})
+_CATEGORIES: Final = frozenset({ANY, *map(str, Category)})
 _Shape = TypeVar("_Shape")
 
 
@@ -41,7 +46,7 @@ class ConsentExpiry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class RevocationScope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far a revocation reaches: the sender where it was said, or all senders of the account."""
 
-    event: str
+    event: Event
     sender: Literal["said", "all"]
 
 
@@ -151,12 +156,34 @@ def _decode(folder: Path, name: str, shape: type[_Shape], digest: "hashlib._Hash
 
 
 def _body(rule: Rule, name: str) -> Body:
-    if not rule.source.strip():
-        raise PolicyInvalid(f"policies/{name}: rule {rule.id} has no source", field=name)
     try:
-        return msgspec.convert(rule.body, _BODY[rule.kind])
+        body = msgspec.convert(rule.body, _BODY[rule.kind])
     except msgspec.ValidationError as error:
         raise PolicyInvalid(f"policies/{name}: rule {rule.id}: {error} (in body)", field=name) from error
+    wrong = _unheard(rule, body)
+    if wrong:
+        raise PolicyInvalid(f"policies/{name}: rule {rule.id} {wrong}", field=name)
+    return body
+
+
+def _unheard(rule: Rule, body: Body) -> str:
+    """Say why a rule could not be heeded as it stands: it must not be loaded and then silently never speak."""
+    unknown = [*sorted({*rule.scope.channels} - _CHANNELS), *sorted({*rule.scope.categories} - _CATEGORIES)]
+    if not rule.source.strip():
+        return "has no source"
+    if unknown or not rule.scope.channels or not rule.scope.categories:
+        return f"has a scope that names nothing known: {', '.join(unknown) or 'it is empty'}"
+    if isinstance(body, Confirmation) == (ANY in rule.scope.categories) and not isinstance(body, ConsentRequired):
+        return "must name its categories" if isinstance(body, Confirmation) else 'must have categories = ["*"]'
+    if isinstance(body, KeywordSet) and (crooked := [word for word in body.words if not _plain(word)]):
+        return f"has words that no message is compared with: {', '.join(crooked)}; write them small, without marks"
+    return ""
+
+
+def _plain(word: str) -> bool:
+    letters = word.replace(" ", "")
+    heard = all(unicodedata.category(letter)[0] in "LNM" for letter in letters)
+    return bool(letters) and heard and unicodedata.normalize("NFKC", word).casefold() == word
 
 
 def _refuse_twins(rules: list[tuple[Rule, Body]]) -> None:

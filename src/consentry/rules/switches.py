@@ -42,10 +42,7 @@ def switched_on(head: Head, question: Question) -> list[On]:
     found: list[On] = []
     for cell in cells:
         for switch in SETS[cell.event]:
-            if switch in _GRANTS:
-                if _live(cell, question):
-                    found.append(On(switch, cell))
-            elif not any(_clears(other, switch, cell, question) for other in cells):
+            if _holds(switch, cell, cells, question):
                 found.append(On(switch, cell))
     return found
 
@@ -58,8 +55,16 @@ def expired_grant(head: Head, question: Question) -> Cell | None:
     return None
 
 
+def _holds(switch: Switch, cell: Cell, cells: list[Cell], question: Question) -> bool:
+    if switch in _GRANTS:
+        return _live(cell, question)
+    return not any(_clears(other, switch, cell, question) for other in cells)
+
+
 def _speaks(cell: Cell, question: Question) -> bool:
-    return (cell.sender == ALL or cell.sender in question.scopes) and covers(cell.purpose, question.purpose)
+    if cell.sender != ALL and cell.sender not in question.scopes:
+        return False
+    return cell.purpose in (ALL, question.purpose) or covers(cell.purpose, question.purpose)
 
 
 def _live(cell: Cell, question: Question) -> bool:
