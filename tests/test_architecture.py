@@ -13,7 +13,9 @@ LONGEST = 300
 TEXT = {".py", ".sql", ".toml", ".md"}
 UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
 # Split, so that this file does not find itself.
-HOSTS = re.compile(r"py" + r"pi\.org|python" + r"hosted\.org|npm" + r"js\.(?:org|com)|crates" + r"\.io|proxy\.go" + r"lang")
+HOSTS = re.compile(
+    r"py" + r"pi\.org|python" + r"hosted\.org|npm" + r"js\.(?:org|com)|crates" + r"\.io|proxy\.go" + r"lang"
+)
 PATHS = re.compile(r"(?<![\w.])/(?:ho" + r"me|ro" + r"ot|wo" + r"rk|Us" + r"ers|t" + r"mp)/\w")
 
 

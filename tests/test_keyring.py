@@ -58,7 +58,9 @@ def test_sealing_twice_shows_nothing_of_what_is_the_same() -> None:
 
 def test_every_use_has_a_key_of_its_own() -> None:
     keyring = Keyring(KEY)
-    assert len({KEY, keyring.address_secret, keyring.check, keyring.hash_token(""), keyring.hash_token("consentry")}) == 5
+    assert (
+        len({KEY, keyring.address_secret, keyring.check, keyring.hash_token(""), keyring.hash_token("consentry")}) == 5
+    )
     assert keyring.check != Keyring(OTHER).check
 
 

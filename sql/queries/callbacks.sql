@@ -13,7 +13,7 @@ select g.*, clock_timestamp(), clock_timestamp() from unnest(
 -- Take due deliveries for a moment; a worker that dies gives them back by time.
 with due as (
   select c.lane, c.callback_id from callback c
-  where c.state = 'pending' and c.due_at <= clock_timestamp() and c.lane = any($1::smallint[])
+  where c.state = 'pending' and c.due_at <= statement_timestamp() and c.lane = any($1::smallint[])
   order by c.due_at limit $2
   for update skip locked
 )

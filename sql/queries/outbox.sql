@@ -36,7 +36,7 @@ select lane, message_id, account_id, sender_id, due_at from given where due_at i
 -- Take due messages for a moment, with their heads and what the gate must know of their senders.
 with due as (
   select o.lane, o.message_id from outbox o
-  where o.due_at <= clock_timestamp() and o.lane = any($1::smallint[])
+  where o.due_at <= statement_timestamp() and o.lane = any($1::smallint[])
   order by o.due_at limit $2
   for update skip locked
 ), held as (
@@ -64,29 +64,25 @@ with want as (
   select * from unnest(
     $1::smallint[], $2::bytea[], $3::smallint[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bigint[], $8::bytea[]
   ) w(lane, message_id, attempt_no, account_id, address_key, sender_id, version, decision)
-), heads as (
-  select h.lane, h.account_id, h.address_key, h.version
-  from consent_head h
+), locked as materialized (
+  select w.*, h.version as found
+  from want w
+  join consent_head h on h.lane = w.lane and h.account_id = w.account_id and h.address_key = w.address_key
   where h.lane = any($1::smallint[])
-    and (h.lane, h.account_id, h.address_key) in (select w.lane, w.account_id, w.address_key from want w)
-  order by h.lane, h.account_id, h.address_key
-  for share
-), same as (
-  select w.* from want w
-  join heads h on h.lane = w.lane and h.account_id = w.account_id and h.address_key = w.address_key
-  where h.version = w.version
+  order by w.lane, w.account_id, w.address_key
+  for share of h
 ), taken as (
-  delete from outbox o using same s
-  where o.lane = s.lane and o.message_id = s.message_id and o.attempt_no = s.attempt_no
-  returning o.lane, o.message_id
+  delete from outbox o using locked k
+  where k.found = k.version and o.lane = k.lane and o.message_id = k.message_id and o.attempt_no = k.attempt_no
+  returning k.lane, k.message_id, k.attempt_no, k.account_id, k.address_key, k.sender_id, k.version, k.decision
 ), leased as (
   insert into attempt (
     lane, message_id, attempt_no, account_id, address_key, sender_id, state, head_version, decision, started_at, lease_until
   )
   select
-    s.lane, s.message_id, s.attempt_no, s.account_id, s.address_key, s.sender_id, 'dispatching', s.version, s.decision,
+    t.lane, t.message_id, t.attempt_no, t.account_id, t.address_key, t.sender_id, 'dispatching', t.version, t.decision,
     clock_timestamp(), clock_timestamp() + $9::float8 * interval '1 second'
-  from same s join taken t on t.lane = s.lane and t.message_id = s.message_id
+  from taken t
   on conflict do nothing
   returning lane, message_id
 )
@@ -108,13 +104,13 @@ with given as (
 ), taken as (
   delete from outbox o using given g
   where o.lane = g.lane and o.message_id = g.message_id and o.attempt_no = g.attempt_no
-  returning o.lane, o.message_id
+  returning g.lane, g.message_id, g.error_code, g.error_message, g.decision
 )
 update message m set
-  status = 'failed', error_code = g.error_code, error_message = g.error_message, decision = g.decision,
+  status = 'failed', error_code = t.error_code, error_message = t.error_message, decision = t.decision,
   updated_at = clock_timestamp()
-from given g join taken t on t.lane = g.lane and t.message_id = g.message_id
-where m.lane = g.lane and m.message_id = g.message_id and m.status = any($7::text[])
+from taken t
+where m.lane = t.lane and m.message_id = t.message_id and m.status = any($7::text[])
 returning m.lane, m.message_id, m.status;
 
 -- name: settle (lanes, message_ids, attempt_nos, states, provider_message_ids, error_classes, provider_codes, statuses, error_codes, error_messages, retries_s) -> SettledRow
@@ -135,27 +131,30 @@ with given as (
   from given g
   where a.lane = g.lane and a.message_id = g.message_id and a.attempt_no = g.attempt_no
     and (a.state = 'dispatching' or (a.state = 'unknown' and g.state = 'handed_off'))
-  returning a.lane, a.message_id, a.attempt_no, a.account_id, a.sender_id
+  returning
+    a.lane, a.message_id, a.attempt_no, a.account_id, a.sender_id, g.status, g.error_code, g.error_message,
+    g.provider_message_id, g.retry_s
 ), again as (
   insert into outbox (lane, message_id, account_id, sender_id, attempt_no, due_at)
-  select e.lane, e.message_id, e.account_id, e.sender_id, e.attempt_no + 1, clock_timestamp() + g.retry_s * interval '1 second'
-  from ended e join given g on g.lane = e.lane and g.message_id = e.message_id
-  where g.retry_s is not null
+  select e.lane, e.message_id, e.account_id, e.sender_id, e.attempt_no + 1, clock_timestamp() + e.retry_s * interval '1 second'
+  from ended e
+  where e.retry_s is not null
   on conflict do nothing
 )
 update message m set
-  status = g.status, error_code = g.error_code, error_message = g.error_message,
-  provider_message_id = coalesce(g.provider_message_id, m.provider_message_id),
-  sent_at = case when g.status in ('sent', 'delivered') then clock_timestamp() else m.sent_at end, updated_at = clock_timestamp()
-from given g join ended e on e.lane = g.lane and e.message_id = g.message_id
-where m.lane = g.lane and m.message_id = g.message_id and m.status in ('sending', 'unknown')
+  status = e.status, error_code = e.error_code, error_message = e.error_message,
+  provider_message_id = coalesce(e.provider_message_id, m.provider_message_id),
+  sent_at = case when e.status in ('sent', 'delivered') then clock_timestamp() else m.sent_at end,
+  updated_at = clock_timestamp()
+from ended e
+where m.lane = e.lane and m.message_id = e.message_id and m.status in ('sending', 'unknown')
 returning m.lane, m.message_id, m.status;
 
 -- name: rescue (older_than_s, limit) -> RescuedRow
 -- Attempts whose worker never came back: they may or may not have reached the provider, so they are unknown, and stay so.
 with lost as (
   select a.lane, a.message_id, a.attempt_no from attempt a
-  where a.state = 'dispatching' and a.lease_until < clock_timestamp() - $1::float8 * interval '1 second'
+  where a.state = 'dispatching' and a.lease_until < statement_timestamp() - $1::float8 * interval '1 second'
   order by a.lease_until limit $2
   for update skip locked
 ), ended as (

@@ -51,6 +51,7 @@ _log = logs.get("app")
 _GRACE_S: Final = 20.0
 _REFRESH_S: Final = 0.5
 _WATCH_S: Final = 0.25
+_DISPATCH_GAP_S: Final = 0.005
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class Process:
         """Begin the loops of this role."""
         self._loops = [Loop("directory", self._refresh, poll_s=_REFRESH_S)]
         if self._role in {"all", "worker"}:
-            self._loops += [Loop("dispatch", self.dispatcher.run_once), Loop("notify", self.notifier.run_once)]
+            self._loops += [Loop("dispatch", self.dispatcher.run_once, gap_s=_DISPATCH_GAP_S), Loop("notify", self.notifier.run_once)]
             self._schedule.start()
         for loop in self._loops:
             loop.start()

@@ -6,7 +6,7 @@ name the place of the value, so that a sealed value moved to another row does no
 """
 
 import base64
-import binascii
+import contextlib
 import hmac
 import os
 import secrets
@@ -61,32 +61,41 @@ def load_master(given: str | None, file: Path) -> bytes:
     if given is not None:
         return _decode(given, "CONSENTRY_MASTER_KEY")
     try:
-        return _decode(file.read_text().strip(), str(file))
+        return _decode(file.read_bytes().strip(), str(file))
     except FileNotFoundError:
         return _make(file)
 
 
 def _make(file: Path) -> bytes:
-    master = secrets.token_bytes(_KEY_BYTES)
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as out:
-        out.write(base64.b64encode(master).decode() + "\n")
-        out.flush()
-        os.fsync(out.fileno())
+    # A name of its own, as two containers on one volume have the same process id.
+    fresh = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.link(fresh, file)  # fails if another process was first: its key counts
-    except FileExistsError:
-        return _decode(file.read_text().strip(), str(file))
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(base64.b64encode(secrets.token_bytes(_KEY_BYTES)) + b"\n")
+            out.flush()
+            os.fsync(out.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, file)  # fails if another process was first: its key counts
     finally:
         fresh.unlink()
-    return master
+    _keep(file.parent)
+    return _decode(file.read_bytes().strip(), str(file))
 
 
-def _decode(text: str, where: str) -> bytes:
+def _keep(folder: Path) -> None:
+    """Make the name of the key as durable as the key: records written under a lost one are lost."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _decode(text: str | bytes, where: str) -> bytes:
     try:
         key = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise Invalid(f"{where} is not base64; make one with: openssl rand -base64 32", field="master_key") from error
     if len(key) != _KEY_BYTES:
         raise Invalid(f"{where} must be base64 of {_KEY_BYTES} bytes; it has {len(key)}", field="master_key")

@@ -13,10 +13,11 @@ from typing import Any, Final, TextIO
 import msgspec
 
 _NAME: Final = "consentry"
-_PHONE = re.compile(r"\+\d{6,15}")
-_EMAIL = re.compile(r"[^\s\"'<>@]{1,64}@[^\s\"'<>@]{1,255}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# With a plus (also as %2B) people's spaces and marks may stand between the digits; without one, only whole runs count.
+_PHONE = re.compile(r"(?:\+|%2[Bb])\d[\d ().\-]{4,20}\d|(?<![\w.+-])\d{10,15}(?![\w.])")
+_EMAIL = re.compile(r"[^\s\"'<>@]{1,64}(?:@|%40)[^\s\"'<>@]{1,255}")
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+_KEPT: Final = 5
 
 
 class JsonLines(logging.Formatter):
@@ -27,22 +28,45 @@ class JsonLines(logging.Formatter):
         line: dict[str, Any] = {
             "at": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "event": clean(record.getMessage()),
+            "event": clean(_event(record)),
         }
         for key, value in record.__dict__.items():
             if key not in _STANDARD:
-                line[key] = clean(value) if isinstance(value, str) else value
+                line[f"{key}_" if key in line else key] = _safe(value)
         if record.exc_info and record.exc_info[0] is not None:
             # The class and the place, never the text: an exception's text may quote what it choked on.
             line["error"] = record.exc_info[0].__name__
             line["where"] = _where(record.exc_info[2])
-        return msgspec.json.encode(line, enc_hook=str).decode()
+        return msgspec.json.encode(line).decode()
 
 
 def clean(text: str) -> str:
-    """Mask addresses and drop control characters."""
-    masked = _EMAIL.sub("•••@•••", _PHONE.sub(lambda found: found.group()[:5] + "•••", text))
-    return _CONTROL.sub(" ", masked)
+    """Mask addresses, and put a space for what cannot be printed."""
+    masked = _EMAIL.sub("•••@•••", _PHONE.sub(lambda found: found.group()[:_KEPT] + "•••", text))
+    return masked if masked.isprintable() else "".join(char if char.isprintable() else " " for char in masked)
+
+
+def _event(record: logging.LogRecord) -> str:
+    try:
+        said = record.getMessage()
+    except Exception:
+        said = str(record.msg)  # the arguments do not fit: what they hold may be personal
+    # Behind the first line, asyncio and others show objects with the text of their exceptions.
+    return said if record.name.partition(".")[0] == _NAME else said.partition("\n")[0]
+
+
+def _safe(value: object) -> object:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return {clean(str(key)): _safe(held) for key, held in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_safe(held) for held in value]
+    try:
+        return type(value).__name__ if isinstance(value, BaseException) else clean(str(value))
+    except Exception:
+        return type(value).__name__
 
 
 def configure(level: str = "INFO", stream: TextIO | None = None) -> None:

@@ -18,7 +18,7 @@ _FALSE: Final = frozenset({"", "0", "false", "no", "off"})
 _HOST: Final = r"(?:\[[^\]@]*\]|[^:\[\],/?#@]*)(?::\d{1,5})?"
 # A mark of URLs inside a password moves its parts: the driver would then complain about, and show, half of it.
 _DATABASE: Final = re.compile(
-    rf"postgres(?:ql)?://(?:[^:/?#@]*(?::[^/?#@]*)?@)?{_HOST}(?:,{_HOST})*(?:/[^/?#@]*)?(?:\?[^#]*)?"
+    rf"postgres(?:ql)?://(?:[^:/?#@]*(?::[^/?#@]*)?@)?{_HOST}(?:,{_HOST})*(?:/[^/?#@]*)?(?:\?[^#@]*)?"
 )
 
 Role = Literal["all", "api", "worker"]

@@ -15,12 +15,16 @@ Step = Callable[[], Awaitable[int]]
 
 
 class Loop:
-    """Runs one step for ever; an outage of the database is waited out, an error is logged and does not end the loop."""
+    """Runs one step for ever; an outage of the database is waited out, an error is logged and does not end the loop.
 
-    def __init__(self, name: str, step: Step, *, poll_s: float = _POLL_S) -> None:
+    With `gap_s`, steps begin at least that far apart: under load each takes a batch in place of one item a time.
+    """
+
+    def __init__(self, name: str, step: Step, *, poll_s: float = _POLL_S, gap_s: float = 0.0) -> None:
         self._name = name
         self._step = step
         self._poll_s = poll_s
+        self._gap_s = gap_s
         self._nudge = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -42,6 +46,7 @@ class Loop:
 
     async def _run(self) -> None:
         while not self._stopping:
+            begun = asyncio.get_running_loop().time()
             self._nudge.clear()
             found, pause = 0, self._poll_s
             try:
@@ -54,6 +59,8 @@ class Loop:
                 pause = _OUTAGE_S
             if not found:
                 await self._rest(pause)
+            if self._gap_s and not self._stopping:
+                await asyncio.sleep(max(0.0, begun + self._gap_s - asyncio.get_running_loop().time()))
 
     async def _rest(self, pause: float) -> None:
         try:

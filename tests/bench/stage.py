@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 PEOPLE = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass
 class Stage:
     """A running gateway."""
 
@@ -32,7 +33,7 @@ class Stage:
     sender: str
     """The address of a simulator sender."""
 
-    @property
+    @cached_property
     def authorization(self) -> str:
         """The header that says who asks."""
         return "Basic " + base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()

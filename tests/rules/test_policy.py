@@ -13,7 +13,9 @@ from consentry.rules.policy import Kind, load
 from consentry.settings import bundled
 
 DAY = dt.date(2026, 11, 24)
-CONFIRMATION = RULE.replace("consent_required", "confirmation").replace('level = "express"', 'within_s = 60\ntext = "ok"')
+CONFIRMATION = RULE.replace("consent_required", "confirmation").replace(
+    'level = "express"', 'within_s = 60\ntext = "ok"'
+)
 EXPIRY = RULE.replace("consent_required", "consent_expiry").replace(
     'level = "express"', 'event = "grant.explicit"\nexpires_after_s = 60'
 )
@@ -47,7 +49,9 @@ def test_every_bundled_file_is_in_a_pack() -> None:
     assert files == set(load(folder).pack.files)
 
 
-@pytest.mark.parametrize("rule", [RULE, EXPIRY, REACH, WORDS, CONFIRMATION.replace('["*"]\n[rule.b', '["help_reply"]\n[rule.b')])
+@pytest.mark.parametrize(
+    "rule", [RULE, EXPIRY, REACH, WORDS, CONFIRMATION.replace('["*"]\n[rule.b', '["help_reply"]\n[rule.b')]
+)
 def test_every_kind_of_rule_can_be_read(tmp_path: Path, rule: str) -> None:
     assert len(load(write_policy(tmp_path, rule)).rules) == 1
 

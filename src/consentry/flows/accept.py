@@ -80,7 +80,7 @@ class Acceptor:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._batcher: Batcher[Draft, Accepted] = Batcher(
-            self._commit, in_flight=2, most=256, splits=lambda error: not isinstance(error, Unavailable)
+            self._commit, in_flight=1, most=256, splits=lambda error: not isinstance(error, Unavailable)
         )
         self.submit = self._batcher.submit
 
