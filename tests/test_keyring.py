@@ -37,7 +37,7 @@ def test_another_key_opens_nothing() -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda sealed: b"",
+        lambda _: b"",
         lambda sealed: sealed[:5],
         lambda sealed: sealed[:12],
         lambda sealed: sealed[:-1],

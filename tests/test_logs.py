@@ -29,10 +29,9 @@ def line(event: str, /, *arguments: object, error: BaseException | None = None, 
 
 def raised(error: Exception) -> Exception:
     """Give an error that was raised somewhere."""
-    try:
+    with pytest.raises(type(error)) as caught:
         raise error
-    except Exception as caught:
-        return caught
+    return caught.value
 
 
 @pytest.fixture

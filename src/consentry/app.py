@@ -157,7 +157,10 @@ class Process:
         """Begin the loops of this role."""
         self._loops = [Loop("directory", self._refresh, poll_s=_REFRESH_S)]
         if self._role in {"all", "worker"}:
-            self._loops += [Loop("dispatch", self.dispatcher.run_once, gap_s=_DISPATCH_GAP_S), Loop("notify", self.notifier.run_once)]
+            self._loops += [
+                Loop("dispatch", self.dispatcher.run_once, gap_s=_DISPATCH_GAP_S),
+                Loop("notify", self.notifier.run_once),
+            ]
             self._schedule.start()
         for loop in self._loops:
             loop.start()

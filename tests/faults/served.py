@@ -97,9 +97,7 @@ class Gateway:
 
     def script(self, phone: str, *steps: dict[str, Any]) -> None:
         """Set how a phone answers."""
-        status, _ = self.call(
-            "POST", f"/v1/simulator/phones/{phone}", {"sender": _SENDER, "script": list(steps)}
-        )
+        status, _ = self.call("POST", f"/v1/simulator/phones/{phone}", {"sender": _SENDER, "script": list(steps)})
         assert status == 200
 
     def furnish(self, phones: list[str]) -> None:

@@ -1,6 +1,9 @@
 """STOP, START and HELP are heard however they are written, when they are the whole message, and only then."""
 
+# ruff: noqa: RUF001 - letters that only look alike are what is tested
+
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -127,8 +130,8 @@ def test_words_hold_from_the_day_of_their_rule() -> None:
 
 
 @pytest.mark.parametrize("word", ["หยุด", "arrêt", "αβγ", "停止", "बंद", "توقف", "стоп"])
-@pytest.mark.parametrize("change", [str, str.upper, lambda w: f" {w}! ", lambda w: "\u200b".join(w)])
-def test_words_of_every_script_are_heard(tmp_path: Path, word: str, change: "type[str]") -> None:
+@pytest.mark.parametrize("change", [str, str.upper, lambda w: f" {w}! ", "\u200b".join])
+def test_words_of_every_script_are_heard(tmp_path: Path, word: str, change: Callable[[str], str]) -> None:
     body = f'means = "stop"\nlanguage = "xx"\nwords = ["{word}"]'
     rule = RULE.replace("consent_required", "keyword_set").replace('level = "express"', body)
     assert meaning(change(word), "sms", policy_of(tmp_path, rule), DAY) == ("stop", "test.rule")

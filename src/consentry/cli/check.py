@@ -5,7 +5,7 @@ import click
 from consentry.cli import output
 from consentry.cli.session import account_named, operator, visit
 from consentry.flows import consents
-from consentry.flows.consents import Check
+from consentry.flows.consents import Check, Checker
 from consentry.flows.ports import Ports
 from consentry.kernel.address import Address, InvalidAddress, parse_recipient
 from consentry.kernel.consent import ALL, parse_purpose
@@ -35,7 +35,8 @@ def run(
             if own.channel is not to.channel:
                 raise Invalid(f"the sender is on {own.channel}, the address on {to.channel}", field="sender")
             facts = ports.facts(own)
-        return (await consents.check(ports, principal, [Check(to, facts, wanted)]))[0]
+        asked = Check(principal.account.account_id, to, facts, wanted)
+        return (await Checker(ports).many([asked]))[0]
 
     decision = visit(settings, work)
     if as_json:

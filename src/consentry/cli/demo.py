@@ -129,7 +129,8 @@ def _said(call: Call) -> str:
         return f"{len(received['history'])} records: " + ", ".join(r["event"] for r in received["history"])
     if "record" in received:
         received = {**received["record"], "state": received["state"]["scopes"][0]["state"]}
-    return "  ".join(f"{name} {received[name]}" for name in _WORTH_SHOWING if received.get(name) is not None)
+    worth = {name: received[name] for name in _WORTH_SHOWING if received.get(name) not in (None, call.status)}
+    return "  ".join(f"{name} {value}" for name, value in worth.items())
 
 
 def _brief(value: Any) -> str:

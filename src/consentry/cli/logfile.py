@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, TextIO, cast
 
 from consentry import logs
 
@@ -20,7 +20,7 @@ def logging_to(file: Path, level: str = "INFO") -> Iterator[Path]:
     root, ours = logging.getLogger(), logging.getLogger(_NAME)
     before = (root.handlers[:], root.level, ours.level)
     stream = _LateFile(file)
-    logs.configure(level, stream)
+    logs.configure(level, cast("TextIO", stream))
     try:
         yield file
     finally:

@@ -100,9 +100,10 @@ class _Rebuild:
             rebuilt = await self._folded(connection, key)
             if (row.version, row.state) == (rebuilt.version, _state(rebuilt)):
                 return
-            account = self._ports.directory.account(key.account_id)
+            sids = {account.account_id: account.sid for account in self._ports.directory.accounts()}
+            sid = sids.get(key.account_id, f"no account {key.account_id}")
             kept = None if missing else row.version
-            self._outcome.different.append(Difference(account.sid, key.key[:4].hex(), kept, rebuilt.version))
+            self._outcome.different.append(Difference(sid, key.key[:4].hex(), kept, rebuilt.version))
             if self._mend:
                 await self._ports.ledger.rewrite_head(connection, KeptHead(key, rebuilt.version, _state(rebuilt)))
                 self._outcome.rewritten += 1

@@ -9,9 +9,11 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
 Pair = tuple[bytes, bytes]
+_SHORT = 24
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -48,9 +50,17 @@ def form_pairs(raw: bytes) -> list[Pair]:
     return pairs
 
 
+@lru_cache(maxsize=8192)
+def _short(text: bytes) -> bytes:
+    return unquote_to_bytes(text)
+
+
 def _unquoted(text: bytes) -> bytes:
     spaced = text.replace(b"+", b" ")
-    return unquote_to_bytes(spaced) if b"%" in spaced else spaced
+    if b"%" not in spaced:
+        return spaced
+    # Addresses come again and again; the words of a message do not, and must not fill the cache.
+    return _short(spaced) if len(spaced) <= _SHORT else unquote_to_bytes(spaced)
 
 
 def _spellings(url: str) -> list[str]:

@@ -41,9 +41,7 @@ def switched_on(head: Head, question: Question) -> list[On]:
     cells = [cell for cell in head.cells if _speaks(cell, question)]
     found: list[On] = []
     for cell in cells:
-        for switch in SETS[cell.event]:
-            if _holds(switch, cell, cells, question):
-                found.append(On(switch, cell))
+        found += [On(switch, cell) for switch in SETS[cell.event] if _holds(switch, cell, cells, question)]
     return found
 
 

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from consentry.kernel.errors import Overloaded
+from consentry.kernel.errors import Overloaded, Unavailable
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -72,6 +72,12 @@ class Batcher(Generic[_In, _Out]):
     async def _run(self, batch: "list[tuple[_In, asyncio.Future[_Out]]]") -> None:
         try:
             results = await self._work([item for item, _ in batch])
+            if len(results) != len(batch):
+                raise LookupError("a batch was answered in part")
+        except asyncio.CancelledError:
+            # Nobody knows whether it was committed; nobody may be left waiting for it either.
+            _fail(batch, Unavailable("the batch was cut off"))
+            raise
         except Exception as error:
             await self._failed(batch, error)
             return
@@ -89,6 +95,10 @@ class Batcher(Generic[_In, _Out]):
             await self._run(batch[:middle])
             await self._run(batch[middle:])
             return
-        for _, future in batch:
-            if not future.done():
-                future.set_exception(error)
+        _fail(batch, error)
+
+
+def _fail(batch: "list[tuple[_In, asyncio.Future[_Out]]]", error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
