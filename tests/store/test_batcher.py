@@ -116,7 +116,6 @@ async def test_a_result_that_is_an_error_is_raised_for_its_item_only() -> None:
     assert [type(result) for result in found] == [int, Invalid, int, Invalid]
 
 
-@pytest.mark.xfail(strict=True, reason="zip(strict) raises behind the answers: the rest waits for ever")
 async def test_work_that_answers_for_fewer_than_it_was_given_leaves_nobody_waiting() -> None:
     async def work(items: Sequence[int]) -> list[int | Exception]:
         return list(items[:-1])
@@ -177,7 +176,6 @@ async def test_an_idle_batcher_is_drained() -> None:
     await Batcher(Store().work).drain()
 
 
-@pytest.mark.xfail(strict=True, reason="only Exception is caught: callers of a cancelled batch wait for ever")
 async def test_a_batch_that_is_cancelled_leaves_nobody_waiting_and_the_batcher_whole() -> None:
     store = Store()
     store.open.clear()

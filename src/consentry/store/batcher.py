@@ -72,14 +72,15 @@ class Batcher(Generic[_In, _Out]):
     async def _run(self, batch: "list[tuple[_In, asyncio.Future[_Out]]]") -> None:
         try:
             results = await self._work([item for item, _ in batch])
-            if len(results) != len(batch):
-                raise LookupError("a batch was answered in part")
         except asyncio.CancelledError:
             # Nobody knows whether it was committed; nobody may be left waiting for it either.
             _fail(batch, Unavailable("the batch was cut off"))
             raise
         except Exception as error:
             await self._failed(batch, error)
+            return
+        if len(results) != len(batch):  # it may be committed: trying its halves again could do it twice
+            _fail(batch, LookupError("a batch was answered in part"))
             return
         for (_, future), result in zip(batch, results, strict=True):
             if future.done():
