@@ -5,7 +5,6 @@ only if that head's version still stands, under a share lock; the deadline is ta
 checked by the network client in the same step that writes the first byte.
 """
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final
@@ -15,6 +14,7 @@ import msgspec
 from consentry import logs, meters
 from consentry.flows.accept import error_of
 from consentry.flows.attempt import Attempts
+from consentry.flows.in_flight import InFlight
 from consentry.flows.ports import Ports
 from consentry.flows.settle import Settler, callback
 from consentry.kernel import failpoints
@@ -47,19 +47,13 @@ class Dispatcher:
         self._ports = ports
         self._attempts = attempts
         self._settler = settler
-        self._most = most_in_flight
         self._batch = batch
-        self._in_flight: Counter[int] = Counter()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Event()
+        self._of_sender: Counter[int] = Counter()
+        self._in_flight = InFlight("dispatch", _log, most_in_flight)
 
     async def run_once(self) -> int:
         """Claim one batch and send off what the gate allows; give how many were claimed. Errors: Unavailable."""
-        free = self._most - len(self._tasks)
-        if free <= 0:
-            self._room.clear()
-            await self._room.wait()
-            free = self._most - len(self._tasks)
+        free = await self._in_flight.room()
         async with self._ports.database.connection() as connection:
             claimed = await self._ports.outbox.claim(connection, ALL_LANES, min(free, self._batch), _HOLD_S)
         if failpoints.ACTIVE:
@@ -70,11 +64,7 @@ class Dispatcher:
 
     async def drain(self, grace_s: float) -> None:
         """Finish what was handed off, within the grace; what is left becomes unknown by the rescuer."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace_s)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._in_flight.drain(grace_s)
         await self._settler.drain()
 
     async def _process(self, claimed: Sequence[ClaimedRow]) -> None:
@@ -143,7 +133,7 @@ class Dispatcher:
         later: list[Deferral] = []
         for sender_id, pairs in by_sender.items():
             sender = self._ports.directory.sender(sender_id)
-            room, step, first = max(0, sender.max_in_flight - self._in_flight[sender_id]), 0.0, _BUSY_S
+            room, step, first = max(0, sender.max_in_flight - self._of_sender[sender_id]), 0.0, _BUSY_S
             if sender.rate_per_s is not None:
                 step = 1 / sender.rate_per_s
                 want = min(room, len(pairs))
@@ -173,26 +163,17 @@ class Dispatcher:
                 await ports.outbox.defer(connection, again)
         if failpoints.ACTIVE:
             await failpoints.reach("dispatch.leased")
-        loop = asyncio.get_running_loop()
         for row, _ in allowed:
             if row.message_id in leased:
-                self._in_flight[row.sender_id] += 1
-                task = loop.create_task(self._send(row, not_after))
-                self._tasks.add(task)
-                task.add_done_callback(self._sent)
+                self._of_sender[row.sender_id] += 1
+                self._in_flight.start(self._send(row, not_after))
 
     async def _send(self, row: ClaimedRow, not_after: float) -> None:
         try:
             ending = await self._attempts.make(row, not_after)
         finally:
-            self._in_flight[row.sender_id] -= 1
+            self._of_sender[row.sender_id] -= 1
         await self._settler.settle(row, ending)
-
-    def _sent(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        self._room.set()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("dispatch.task_failed", exc_info=error)
 
 
 def _asked(row: ClaimedRow, decision: Decision) -> HandOff:

@@ -1,7 +1,6 @@
 """Deliver callbacks: sign as Twilio does, retry as the URL says, fall back once, execute the TwiML that comes back."""
 
-import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +10,7 @@ from consentry import logs, meters
 from consentry.flows import twiml
 from consentry.flows.accept import Acceptor
 from consentry.flows.fetch import Fetched, FetchFailed, Target, fetch
+from consentry.flows.in_flight import InFlight
 from consentry.flows.ports import Ports
 from consentry.flows.reply import reply
 from consentry.kernel import failpoints
@@ -24,6 +24,8 @@ _HOLD_S: Final = 90.0
 _SCHEDULE_S: Final = (5.0, 300.0, 1800.0, 7200.0, 18_000.0)
 """When a delivery is tried again after it and its fallback failed; after the last it is a dead letter."""
 _MOST_DOCUMENTS: Final = 10
+_SENT: Final = msgspec.json.encode(("MessageStatus", "sent"))
+_ID_TIME_BYTES: Final = 6
 
 Params = list[tuple[str, str]]
 
@@ -37,43 +39,32 @@ class Notifier:
         self._ports = ports
         self._acceptor = acceptor
         self._http = http
-        self._most = most
+        self._in_flight = InFlight("notify", _log, most)
         self._per_account = most_per_account
         self._busy: Counter[int] = Counter()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run_once(self) -> int:
         """Claim due callbacks and start their deliveries; give how many were claimed. Errors: Unavailable."""
-        free = self._most - len(self._tasks)
-        if free <= 0:
-            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-            return 1
+        free = await self._in_flight.room()
         async with self._ports.database.connection() as connection:
             claimed = await self._ports.callbacks.claim(connection, ALL_LANES, free, _HOLD_S)
-        await self._put_back([row for row in claimed if not self._start(row)])
+        by_message: dict[bytes, list[CallbackRow]] = defaultdict(list)
+        for row in sorted(claimed, key=_told):
+            by_message[row.message_id].append(row)
+        await self._put_back([row for rows in by_message.values() if not self._start(rows) for row in rows])
         return len(claimed)
 
     async def drain(self, grace_s: float) -> None:
         """Finish deliveries under way; what is cut off is delivered again, with the same token."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace_s)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._in_flight.drain(grace_s)
 
-    def _start(self, row: CallbackRow) -> bool:
-        if self._busy[row.account_id] >= self._per_account:
+    def _start(self, rows: Sequence[CallbackRow]) -> bool:
+        account_id = rows[0].account_id
+        if self._busy[account_id] >= self._per_account:
             return False
-        self._busy[row.account_id] += 1
-        task = asyncio.get_running_loop().create_task(self._deliver(row))
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        self._busy[account_id] += 1
+        self._in_flight.start(self._deliver_all(rows))
         return True
-
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("notify.task_failed", exc_info=error)
 
     async def _put_back(self, rows: Sequence[CallbackRow]) -> None:
         if not rows:
@@ -82,17 +73,22 @@ class Notifier:
             for row in rows:
                 await self._ports.callbacks.postpone(connection, row, 0.25)
 
-    async def _deliver(self, row: CallbackRow) -> None:
+    async def _deliver_all(self, rows: Sequence[CallbackRow]) -> None:
+        """Deliver what is to be told of one message, one after the other."""
         try:
-            params: Params = msgspec.json.decode(row.params, type=Params)
-            token = self._ports.directory.account(row.account_id).auth_token
-            target = Target(row.url, row.method, token, row.token)
-            try:
-                await self._converse(row, target, params)
-            except (FetchFailed, twiml.TwimlError) as first:
-                await self._fall_back(row, target, params, first)
+            for row in rows:
+                await self._deliver(row)
         finally:
-            self._busy[row.account_id] -= 1
+            self._busy[rows[0].account_id] -= 1
+
+    async def _deliver(self, row: CallbackRow) -> None:
+        params: Params = msgspec.json.decode(row.params, type=Params)
+        token = self._ports.directory.account(row.account_id).auth_token
+        target = Target(row.url, row.method, token, row.token)
+        try:
+            await self._converse(row, target, params)
+        except (FetchFailed, twiml.TwimlError) as first:
+            await self._fall_back(row, target, params, first)
 
     async def _fall_back(
         self, row: CallbackRow, target: Target, params: Params, first: FetchFailed | twiml.TwimlError
@@ -147,3 +143,8 @@ class Notifier:
                 await self._ports.callbacks.failed(connection, row, error.code, status, retry)
         except Unavailable:
             _log.warning("callback.mark_failed")  # it comes back by its hold
+
+
+def _told(row: CallbackRow) -> tuple[bytes, bool]:
+    """Give the place of a callback among those of its message: by time, and in one instant `sent` before the rest."""
+    return row.callback_id[:_ID_TIME_BYTES], _SENT not in row.params

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 
 from consentry import logs
-from consentry.flows.accept import Acceptor, Draft
+from consentry.flows import announce
+from consentry.flows.accept import Accepted, Acceptor, Draft
 from consentry.flows.ports import Ports
 from consentry.flows.twiml import Said
 from consentry.kernel.address import Address, InvalidAddress, parse_recipient
 from consentry.kernel.consent import Category
 from consentry.kernel.directory import Sender
+from consentry.kernel.ids import from_sid
 from consentry.kernel.message import Direction, State
+from consentry.store.callbacks import NewCallback
 from consentry.store.database import Connection
 from consentry.store.rows import CallbackRow
 
@@ -20,7 +23,7 @@ _LONGEST_BODY = 1600
 async def reply(
     ports: Ports, acceptor: Acceptor, connection: Connection, row: CallbackRow, said: Sequence[Said]
 ) -> None:
-    """Accept the messages of an answer; a refused one is kept as `failed` with its decision."""
+    """Accept the messages of an answer; a refused one is kept as `failed` with its decision, and told so."""
     if not said:
         return
     inbound = await ports.messages.get(connection, row.account_id, row.message_id)
@@ -45,7 +48,24 @@ async def reply(
                 refused_as=State.FAILED,
             )
         )
-    await acceptor.within(connection, drafts)
+    done = [_refused(ports, each) for each in await acceptor.within(connection, drafts) if each.refused]
+    await ports.callbacks.enqueue(connection, [callback for callback in done if callback is not None])
+
+
+def _refused(ports: Ports, refused: Accepted) -> NewCallback | None:
+    """Tell of a reply that the gate refused, as Twilio tells of a message that failed after it was accepted."""
+    draft = refused.draft
+    event = announce.Event(
+        message_id=from_sid(refused.sid, "SM", "MM"),
+        state=State.FAILED,
+        from_address=draft.sender.address,
+        to_address=draft.to.text,
+        has_media=bool(draft.media),
+        status_callback=draft.status_callback,
+        error_code=refused.error_code,
+        error_message=refused.error_message,
+    )
+    return announce.status(ports, draft.sender, event)
 
 
 def _sender(ports: Ports, default: Sender, answer: Said) -> Sender | None:
