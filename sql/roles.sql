@@ -1,7 +1,7 @@
 -- Rights of the roles. Run after every migration, as the owner. The app reads and writes the pipeline, but can only add
 -- to the ledger; the reader reads. Neither owns anything.
 
-revoke all on all tables in schema public from public;
+revoke all on all tables in schema public from public, consentry_app, consentry_reader;
 revoke create on schema public from public;
 
 grant usage on schema public to consentry_app, consentry_reader;

@@ -65,10 +65,12 @@ from given;
 insert into consent_head as h (lane, account_id, address_key, version, state) values ($1, $2, $3, $4, $5)
 on conflict (lane, account_id, address_key) do update set version = $4, state = $5;
 
--- name: leases_live (lane, account_id, address_key) -> CountRow
--- Hand-offs of an address that may still begin or be under way: what an opt-out's acknowledgement waits for.
+-- name: leases_live (lane, account_id, address_key, version) -> CountRow
+-- Hand-offs of an address that were decided without an opt-out and may still begin or be under way: what its
+-- acknowledgement waits for. What was decided on the head with the opt-out in it, such as its confirmation, does not count.
 select count(*) as n from attempt
-where lane = $1 and account_id = $2 and address_key = $3 and state = 'dispatching' and lease_until > clock_timestamp();
+where lane = $1 and account_id = $2 and address_key = $3 and state = 'dispatching' and lease_until > clock_timestamp()
+  and head_version < $4;
 
 -- name: sender_leases_live (sender_id) -> CountRow
 -- The same for a whole sender: what a pause waits for.

@@ -17,16 +17,21 @@ where name in ('fsync', 'full_page_writes', 'synchronous_commit', 'server_versio
 select
   current_user::text as role,
   pg_is_in_recovery() as in_recovery,
-  coalesce((select rolsuper from pg_roles where rolname = session_user), true)
-    or coalesce((select rolsuper from pg_roles where rolname = current_user), true) as superuser,
-  coalesce((select rolbypassrls from pg_roles where rolname = session_user), true)
-    or coalesce((select rolbypassrls from pg_roles where rolname = current_user), true) as bypasses_rls,
+  exists (
+    select 1 from pg_roles r
+    where r.rolsuper and (pg_has_role(session_user, r.oid, 'member') or pg_has_role(current_user, r.oid, 'member'))
+  ) as superuser,
+  exists (
+    select 1 from pg_roles r
+    where r.rolbypassrls and (pg_has_role(session_user, r.oid, 'member') or pg_has_role(current_user, r.oid, 'member'))
+  ) as bypasses_rls,
   exists (
     select 1 from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = 'public' and c.relkind in ('r', 'p') and pg_has_role(session_user, c.relowner, 'member')
   ) as owns_tables,
   has_table_privilege('consent_record', 'update') or has_table_privilege('consent_record', 'delete')
-    or has_table_privilege('consent_record', 'truncate') as can_change_ledger;
+    or has_table_privilege('consent_record', 'truncate')
+    or has_any_column_privilege('consent_record', 'update') as can_change_ledger;
 
 -- name: schema_versions () -> MigrationRow
 -- Which migrations this database has seen.

@@ -46,7 +46,8 @@ class Schedule:
 
     def stop(self) -> None:
         """End; a job under way is not waited for, every one may be cut off."""
-        self._scheduler.shutdown(wait=False)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
 
     async def _fire(self, job: Job) -> None:
         try:

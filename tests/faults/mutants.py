@@ -19,7 +19,7 @@ Mutant = Callable[..., AbstractContextManager[None]]
 @contextmanager
 def share_lock_removed(*processes: Process) -> Iterator[None]:
     """A hand-off reads heads without locking them: an opt-out no longer waits for a lease that is being taken."""
-    with _statement(processes, "hand_off", "\n  for share\n", "\n"):
+    with _statement(processes, "hand_off", "\n  for share of h\n", "\n"):
         yield
 
 
@@ -49,7 +49,7 @@ def deadline_removed(*_: Process) -> Iterator[None]:
 @contextmanager
 def comparison_removed(*processes: Process) -> Iterator[None]:
     """A lease is given whatever has happened to the head since the decision."""
-    with _statement(processes, "hand_off", "\n  where h.version = w.version\n", "\n"):
+    with _statement(processes, "hand_off", "\n  where k.found = k.version and ", "\n  where "):
         yield
 
 

@@ -243,8 +243,7 @@ class Crowd:
         await asyncio.sleep(self._random.uniform(0.02, 0.2))
 
     async def _slow_or_too_late(self) -> None:
-        late = self._random.random() < 0.05
-        await asyncio.sleep(self._random.uniform(0.5, 1.5) if late else self._random.uniform(0.02, 0.2))
+        await asyncio.sleep(self._random.uniform(*((0.5, 1.5) if self._random.random() < 0.05 else (0.02, 0.2))))
 
     async def _slower_now_and_then(self) -> None:
         if self._random.random() < 0.3:

@@ -43,10 +43,10 @@ def test_a_database_that_is_killed_under_load_comes_back_and_has_lost_nothing_it
 def test_what_a_killed_worker_had_in_flight_becomes_unknown_while_a_new_worker_carries_on(gateway: Gateway) -> None:
     slow, other = [f"+14155554{n:03d}" for n in range(5)], "+14155555000"
     gateway.start("api")
-    worker = gateway.start("worker")
     gateway.furnish([*slow, other])
     for phone in slow:
         gateway.script(phone, {"delay_s": 30})
+    worker = gateway.start("worker")
     sent = [gateway.send(phone, "slow")[1]["sid"] for phone in slow]
     eventually(lambda: all(gateway.on_phone(phone) for phone in slow))
 

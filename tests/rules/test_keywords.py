@@ -84,6 +84,25 @@ def test_stop_is_heard_in_any_dress(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text,words",
+    [
+        ("St\u200bOp  ALL!", "stop all"),
+        ("opt-out", "opt out"),
+        ("don't", "dont"),
+        ("Straße", "strasse"),
+        ("İ", "i"),
+        ("ＳＴＯＰ\u3000１", "stop 1"),
+        ("\u202estop\u202c", "stop"),
+        ("arre\u0302t", "arrêt"),
+        ("หยุด", "หยุด"),
+        ("🛑", ""),
+    ],
+)
+def test_a_text_is_reduced_to_its_words(text: str, words: str) -> None:
+    assert normalised(text) == words
+
+
+@pytest.mark.parametrize(
     "text",
     [
         None,

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from twilio.rest import Client
-
 from tests.sdk.gateway import Gateway, until
 from tests.sdk.receiver import Receiver
+from twilio.rest import Client
 
 _CHANNELS = ("sms", "whatsapp", "messenger")
 _TWILIO_NAMES = ("TWILIO_REGION", "TWILIO_EDGE", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN")

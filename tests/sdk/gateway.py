@@ -63,9 +63,7 @@ class Gateway:
     def install(self, channel: str = "sms", **changes: Any) -> Line:
         """Install a simulator sender."""
         address = f"{_OURS[channel]}{next(_numbers):04d}"
-        made = self.post(
-            "/v1/senders/", {"channel": channel, "provider": "simulator", "address": address, **changes}
-        )
+        made = self.post("/v1/senders/", {"channel": channel, "provider": "simulator", "address": address, **changes})
         return Line(made["sid"], made["address"], channel)
 
     def change(self, line: Line, **changes: Any) -> None:

@@ -3,10 +3,9 @@
 from typing import Any
 
 import pytest
-from twilio.request_validator import RequestValidator
-
 from tests.sdk.gateway import Gateway, until
 from tests.sdk.receiver import Answer, Receiver, Seen
+from twilio.request_validator import RequestValidator
 
 
 def _genuine(gateway: Gateway, seen: Seen, **changed: str) -> bool:
@@ -26,15 +25,18 @@ def test_an_inbound_message_is_posted_in_twilios_form_with_a_signature_that_twil
 
     assert seen.method == "POST"
     assert seen.headers["content-type"].startswith("application/x-www-form-urlencoded")
-    assert seen.fields.items() >= {
-        "From": phone,
-        "To": line.address,
-        "Body": "Grüße & so: 1+1=2 ✓",
-        "AccountSid": gateway.account_sid,
-        "NumMedia": "0",
-        "SmsStatus": "received",
-        "ApiVersion": "2010-04-01",
-    }.items()
+    assert (
+        seen.fields.items()
+        >= {
+            "From": phone,
+            "To": line.address,
+            "Body": "Grüße & so: 1+1=2 ✓",
+            "AccountSid": gateway.account_sid,
+            "NumMedia": "0",
+            "SmsStatus": "received",
+            "ApiVersion": "2010-04-01",
+        }.items()
+    )
     sid = seen.fields["MessageSid"]
     assert seen.fields["SmsSid"] == seen.fields["SmsMessageSid"] == sid
     assert gateway.status(sid) == "received"
@@ -69,7 +71,9 @@ def test_a_url_without_a_path_is_signed_as_the_server_sees_it(gateway: Gateway, 
     assert _genuine(gateway, second)
 
 
-@pytest.mark.parametrize("text, kind", [("STOP", "STOP"), ("Unsubscribe!", "STOP"), ("start", "START"), ("info", "HELP")])
+@pytest.mark.parametrize(
+    "text, kind", [("STOP", "STOP"), ("Unsubscribe!", "STOP"), ("start", "START"), ("info", "HELP")]
+)
 def test_a_keyword_is_named_in_the_callback(gateway: Gateway, receiver: Receiver, text: str, kind: str) -> None:
     line = gateway.install(callback_url=receiver.base + "/in")
     gateway.say(line, line.phone(), text)
@@ -98,9 +102,7 @@ def test_all_tries_of_one_event_carry_one_idempotency_token(gateway: Gateway, re
     assert all(_genuine(gateway, each) for each in tries)
 
 
-def test_without_a_retry_policy_a_server_error_is_not_tried_again_at_once(
-    gateway: Gateway, receiver: Receiver
-) -> None:
+def test_without_a_retry_policy_a_server_error_is_not_tried_again_at_once(gateway: Gateway, receiver: Receiver) -> None:
     line = gateway.install(callback_url=receiver.answer("/in", Answer(500)), fallback_url=receiver.base + "/fallback")
     gateway.say(line, line.phone(), "Hello")
     receiver.wait("/fallback")
@@ -176,9 +178,7 @@ def test_states_are_told_in_order_and_signed(gateway: Gateway, receiver: Receive
 
 
 def test_the_senders_own_status_url_is_used_where_a_message_names_none(gateway: Gateway, receiver: Receiver) -> None:
-    line = gateway.install(
-        "whatsapp", status_callback_url=receiver.base + "/states?x=1", status_callback_method="GET"
-    )
+    line = gateway.install("whatsapp", status_callback_url=receiver.base + "/states?x=1", status_callback_method="GET")
     gateway.send(line, gateway.opted_in(line))
     gateway.send(line, gateway.opted_in(line), StatusCallback=receiver.base + "/mine")
 
@@ -192,9 +192,7 @@ def test_the_senders_own_status_url_is_used_where_a_message_names_none(gateway: 
     assert all(_genuine(gateway, each) for each in [*theirs, *mine])
 
 
-def test_a_stop_between_accept_and_hand_off_fails_the_message_with_21610(
-    gateway: Gateway, receiver: Receiver
-) -> None:
+def test_a_stop_between_accept_and_hand_off_fails_the_message_with_21610(gateway: Gateway, receiver: Receiver) -> None:
     line = gateway.install(paused=True)
     phone = gateway.opted_in(line)
     sid = gateway.send(line, phone, StatusCallback=receiver.base + "/states")["sid"]

@@ -3,11 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.sdk.gateway import Gateway, until
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
-
-from tests.sdk.gateway import Gateway, until
 
 
 def test_a_created_message_is_queued_and_arrives_on_the_phone(gateway: Gateway, client: Client) -> None:
@@ -49,7 +48,7 @@ def test_a_list_is_paged_to_its_end_newest_first(gateway: Gateway, client: Clien
 
     pages = [[message.sid for message in page] for page in (first, second, third)]
     assert [len(page) for page in pages] == [2, 2, 1]
-    assert sum(pages, []) == made[::-1]
+    assert [sid for page in pages for sid in page] == made[::-1]
     assert third.next_page() is None
     assert [message.sid for message in client.messages.list(to=phone, page_size=2)] == made[::-1]
     assert [message.sid for message in client.messages.stream(from_=line.address, limit=3)] == made[:1:-1]
@@ -163,9 +162,7 @@ def test_what_is_not_there_is_404_and_20404(client: Client) -> None:
         ("", 21604),
     ],
 )
-def test_test_numbers_and_bad_numbers_give_twilios_codes(
-    gateway: Gateway, client: Client, to: str, code: int
-) -> None:
+def test_test_numbers_and_bad_numbers_give_twilios_codes(gateway: Gateway, client: Client, to: str, code: int) -> None:
     with pytest.raises(TwilioRestException) as refused:
         client.messages.create(to=to, from_=gateway.lines["sms"].address, body="x")
 

@@ -17,6 +17,7 @@ import uvloop
 
 from consentry import logs
 from consentry.app import Process, first_account, opened
+from consentry.cli.session import make_folder
 from consentry.kernel.errors import Invalid
 from consentry.settings import Settings
 from consentry.web.asgi import build
@@ -125,6 +126,7 @@ async def _serve(settings: Settings, ready: Ready, stop: asyncio.Event) -> None:
     listening = None if settings.role == "worker" else _bind(settings)
     if listening is not None:
         settings = msgspec.structs.replace(settings, port=listening.getsockname()[1])
+    make_folder(settings)
     async with opened(settings) as ports:
         base_url = settings.base_url
         if settings.role != "worker":

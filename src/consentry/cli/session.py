@@ -21,10 +21,17 @@ def visit(settings: Settings, work: Callable[[Ports], Awaitable[_Result]]) -> _R
     """
 
     async def run() -> _Result:
+        make_folder(settings)
         async with opened(settings, pool=_CONNECTIONS) as ports:
             return await work(ports)
 
     return asyncio.run(run())
+
+
+def make_folder(settings: Settings) -> None:
+    """Make the folder of data for the master key where the database is elsewhere; the embedded server makes its own."""
+    if settings.database_url is not None:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def account_named(ports: Ports, sid: str | None) -> Account:

@@ -3,7 +3,7 @@
 Whoever acknowledges an opt-out calls `acknowledge` after the commit: it waits until no hand-off may still begin.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -86,6 +86,10 @@ class Heads:
         """Give the database's time at the lock."""
         return self._of(address).now
 
+    def version(self, address: Address) -> int:
+        """Give the version of a locked head as it stands in this transaction."""
+        return self._of(address).head.version
+
     def append(self, fact: Fact) -> Appended:
         """Fold one more record into its head; `write` writes both."""
         locked = self._of(fact.address)
@@ -148,15 +152,17 @@ def _storable(text: str) -> str:
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:_LONGEST_ID]
 
 
-async def acknowledge(ports: Ports, account_id: int, addresses: Iterable[Address]) -> None:
-    """Wait until no live lease of these addresses remains; only then may the opt-out be acknowledged (I1)."""
+async def acknowledge(ports: Ports, account_id: int, opted_out: Mapping[Address, int]) -> None:
+    """Wait until no live lease of these addresses remains; only then may the opt-out be acknowledged (I1).
+
+    `opted_out` gives the version of each head with the opt-out in it.
+    """
     if failpoints.ACTIVE:
         await failpoints.reach("append.committed")
-    waiting = list(addresses)
-    if waiting:
+    if opted_out:
         with meters.OPT_OUT_SECONDS.time():
-            for address in waiting:
-                await ports.ledger.wait_for_leases(ports.key(account_id, address), at_most_s=ports.wait_s)
+            for address, version in opted_out.items():
+                await ports.ledger.wait_for_leases(ports.key(account_id, address), version, at_most_s=ports.wait_s)
     if failpoints.ACTIVE:
         await failpoints.reach("append.acknowledged")
 

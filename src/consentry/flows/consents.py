@@ -70,7 +70,7 @@ async def record(ports: Ports, principal: Principal, ask: Ask) -> Kept:
     fact = fact_of(ports, principal, ask)
     async with ports.database.transaction() as connection:
         kept = await record_in(ports, connection, principal, fact)
-    await in_force(ports, principal, fact)
+    await in_force(ports, principal, fact, kept.head.version)
     return kept
 
 
@@ -85,10 +85,10 @@ async def record_in(ports: Ports, connection: Connection, principal: Principal, 
     return kept
 
 
-async def in_force(ports: Ports, principal: Principal, fact: Fact) -> None:
-    """Wait until an opt-out is in force; for every other fact this is at once."""
+async def in_force(ports: Ports, principal: Principal, fact: Fact, version: int) -> None:
+    """Wait until an opt-out is in force; for every other fact this is at once. `version` is that of a head with it."""
     if must_wait(fact.event):
-        await acknowledge(ports, principal.account.account_id, [fact.address])
+        await acknowledge(ports, principal.account.account_id, {fact.address: version})
 
 
 async def record_many(ports: Ports, principal: Principal, asks: Sequence[Ask]) -> list[Kept | ConsentryError]:
@@ -113,7 +113,8 @@ async def _record_chunk(ports: Ports, principal: Principal, asks: Sequence[Ask])
         await heads.lock(fact.address for fact in good)
         results = [fact if isinstance(fact, ConsentryError) else _keep(heads, fact) for fact in facts]
         await heads.write()
-    await acknowledge(ports, account_id, {fact.address for fact in good if must_wait(fact.event)})
+        opted_out = {fact.address: heads.version(fact.address) for fact in good if must_wait(fact.event)}
+    await acknowledge(ports, account_id, opted_out)
     return results
 
 

@@ -58,8 +58,9 @@ class Dispatcher:
             claimed = await self._ports.outbox.claim(connection, ALL_LANES, min(free, self._batch), _HOLD_S)
         if failpoints.ACTIVE:
             await failpoints.reach("dispatch.claimed")
-        if claimed:
-            await self._process(claimed)
+        known = await self._known(claimed)
+        if known:
+            await self._process(known)
         return len(claimed)
 
     async def drain(self, grace_s: float) -> None:
@@ -93,6 +94,20 @@ class Dispatcher:
                 await self._ports.outbox.defer(connection, later)
         if allowed:
             await self._hand_off(allowed)
+
+    async def _known(self, claimed: Sequence[ClaimedRow]) -> list[ClaimedRow]:
+        """Give the messages whose senders this process knows; a sender made a moment ago is looked up, then waited for."""
+        directory = self._ports.directory
+        if not all(directory.has_sender(row.sender_id) for row in claimed):
+            await directory.refresh()
+        known = [row for row in claimed if directory.has_sender(row.sender_id)]
+        late = [row for row in claimed if not directory.has_sender(row.sender_id)]
+        if late:
+            async with self._ports.database.connection() as connection:
+                await self._ports.outbox.defer(
+                    connection, [Deferral(row.lane, row.message_id, row.attempt_no, _PAUSED_S) for row in late]
+                )
+        return known
 
     def _decide(self, row: ClaimedRow) -> Decision:
         policy, version = self._ports.policy, max(row.version, 0)

@@ -41,7 +41,6 @@ class Received(msgspec.Struct):
 
     items: int = 0
     quarantined: bool = False
-    waits: list[Address] = []
     sender_changed: bool = False
 
 
@@ -78,10 +77,10 @@ class Receiver:
         received = Received(items=len(items))
         async with self._ports.database.transaction() as connection:
             intake = _Intake(self._ports, self._acceptor, connection, sender, request, received, answers=answers)
-            await intake.take(items, addresses)
+            opted_out = await intake.take(items, addresses)
         if received.sender_changed:
             await self._ports.directory.refresh()
-        await acknowledge(self._ports, sender.account_id, received.waits)
+        await acknowledge(self._ports, sender.account_id, opted_out)
         self._ports.wake()
         return received
 
@@ -137,8 +136,10 @@ class _Intake:
         self._heads = Heads(ports, connection, sender.account_id)
         self._drafts: list[Draft] = []
         self._callbacks: list[NewCallback] = []
+        self._opted_out: list[Address] = []
 
-    async def take(self, items: Sequence[Item], addresses: Sequence[Address]) -> None:
+    async def take(self, items: Sequence[Item], addresses: Sequence[Address]) -> dict[Address, int]:
+        """Record everything; give the addresses whose opt-out must be waited for, with the versions of their heads."""
         await self._heads.lock(addresses)
         for item in items:
             if isinstance(item, Inbound):
@@ -154,12 +155,13 @@ class _Intake:
         await self._ports.callbacks.enqueue(self._connection, self._callbacks)
         if failpoints.ACTIVE:
             await failpoints.reach("receive.before_commit")
+        return {address: self._heads.version(address) for address in self._opted_out}
 
     async def _inbound(self, item: Inbound) -> None:
         address = parse_recipient(item.address)
         said = self._meaning(item, address)
         if said == "stop":
-            self._received.waits.append(address)
+            self._opted_out.append(address)
         if not await self._first(address, "message", item.provider_message_id):
             return
         message_id = self._ports.ids.new(self._ports.key(self._sender.account_id, address).lane)
@@ -188,11 +190,11 @@ class _Intake:
             self._received.sender_changed = True
             return
         if item.address is None:
-            _log.warning("signal.without_address", extra={"sender": self._sender.sid, "event": str(item.event)})
+            _log.warning("signal.without_address", extra={"sender": self._sender.sid, "signal": str(item.event)})
             return
         address = parse_recipient(item.address)
         if must_wait(item.event):
-            self._received.waits.append(address)
+            self._opted_out.append(address)
         if not await self._first(address, str(item.event), item.provider_event_id):
             return
         self._heads.append(

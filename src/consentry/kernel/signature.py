@@ -70,4 +70,4 @@ def _spellings(url: str) -> list[str]:
     port = _DEFAULT_PORTS.get(parts.scheme)
     if port is None or parts.port not in {None, port}:
         return [url]
-    return [urlunsplit(parts._replace(netloc=netloc)) for netloc in (host, f"{host}:{port}")]
+    return [url, *(urlunsplit(parts._replace(netloc=netloc)) for netloc in (host, f"{host}:{port}"))]

@@ -81,6 +81,10 @@ class Directory:
         """Give an API key by its sid."""
         return self._copy.keys.get(sid)
 
+    def has_sender(self, sender_id: int) -> bool:
+        """Tell whether the copy has a sender: a worker may meet a message before it has met its sender."""
+        return sender_id in self._copy.senders
+
     def sender(self, sender_id: int) -> Sender:
         """Give a sender by its number. Errors: NotFound."""
         found = self._copy.senders.get(sender_id)

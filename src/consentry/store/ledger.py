@@ -115,12 +115,12 @@ class Ledger:
         """Give the addresses that have records but no head."""
         return await self._database.rows(connection, "heads_missing", HeadKeyRow)
 
-    async def wait_for_leases(self, address: AddressKey, *, at_most_s: float) -> None:
-        """Wait until no hand-off to this address may still begin. Leases are short, so this ends.
+    async def wait_for_leases(self, address: AddressKey, version: int, *, at_most_s: float) -> None:
+        """Wait until no hand-off that was decided on an older head may still begin. Leases are short, so this ends.
 
         Errors: Unavailable after `at_most_s`: nothing may be acknowledged then, and a repeated delivery waits again.
         """
-        await self._wait("leases_live", (address.lane, address.account_id, address.key), at_most_s)
+        await self._wait("leases_live", (address.lane, address.account_id, address.key, version), at_most_s)
 
     async def wait_for_sender(self, sender_id: int, *, at_most_s: float) -> None:
         """The same for every hand-off of a sender: a pause is exact when this returns."""

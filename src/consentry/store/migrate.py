@@ -87,16 +87,27 @@ async def migrate(owner_dsn: str, sql: Path, *, phases: Sequence[str] = ("pre", 
         applied = [MigrationRow(*row.values()) for row in rows]
         todo = [m for m in compare(available(sql), applied) if m.phase in phases]
         for migration in todo:
-            async with connection.transaction():
-                await connection.execute("set local lock_timeout = '5s'")
-                await connection.execute(migration.text)
-                await connection.execute(
-                    "insert into schema_migration (name, checksum) values ($1, $2)", migration.name, migration.checksum
-                )
+            await _apply(connection, migration)
         await connection.execute((sql / "roles.sql").read_text())
         return [migration.name for migration in todo]
     finally:
         await connection.close()
+
+
+async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
+    try:
+        async with connection.transaction():
+            await connection.execute("set local lock_timeout = '5s'")
+            await connection.execute(migration.text)
+            await connection.execute(
+                "insert into schema_migration (name, checksum) values ($1, $2)", migration.name, migration.checksum
+            )
+    except asyncpg.LockNotAvailableError as error:
+        text = f"migration {migration.name}: a table is in use; nothing was changed, try again when it is quieter"
+        raise Unavailable(text) from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        text = f"migration {migration.name}: this login may not do it ({error}); use the owner of the database"
+        raise Invalid(text, field="CONSENTRY_OWNER_URL") from error
 
 
 async def _ensure_roles(connection: asyncpg.Connection) -> None:

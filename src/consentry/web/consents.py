@@ -1,6 +1,6 @@
 """Record consent, check it, and read its history: `/v1/consents`."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -38,8 +38,14 @@ class NewConsent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     evidence: Any = None
 
     def ask(self) -> Ask:
-        """Give it to the flow."""
-        return Ask(self.address, self.event, self.purpose, self.sender, self.source, self.occurred_at, self.evidence)
+        """Give it to the flow. Errors: Invalid for an instant that no calendar in UTC has."""
+        try:
+            at = self.occurred_at and (
+                self.occurred_at.astimezone(UTC) if self.occurred_at.tzinfo else self.occurred_at
+            )
+        except OverflowError as error:
+            raise Invalid("occurred_at is out of range", field="occurred_at") from error
+        return Ask(self.address, self.event, self.purpose, self.sender, self.source, at, self.evidence)
 
 
 class NewConsents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +59,14 @@ class Recorded(msgspec.Struct, frozen=True):
 
     record: views.RecordView
     state: views.StateView
+
+
+class _Versioned(msgspec.Struct, frozen=True):
+    version: int
+
+
+class _Answered(msgspec.Struct, frozen=True):
+    state: _Versioned
 
 
 class ItemError(msgspec.Struct, frozen=True):
@@ -120,7 +134,9 @@ async def record_consent(
 
     account_id = principal.account.account_id
     answer = await once(services.ports, account_id, "v1.consents", key, await request.body(), work)
-    await consents.in_force(services.ports, principal, fact)
+    # Also for a repeated request: its first answer may never have left.
+    version = msgspec.json.decode(answer.body, type=_Answered).state.version
+    await consents.in_force(services.ports, principal, fact, version)
     headers = {"idempotent-replayed": "true"} if answer.replayed else {}
     return Response(answer.body, status_code=answer.status, media_type=answer.content_type, headers=headers)
 
@@ -207,6 +223,8 @@ def _question_or_error(services: Services, principal: Principal, item: CheckItem
 def _read_item(item: dict[str, Any]) -> Ask | ConsentryError:
     try:
         return msgspec.convert(item, NewConsent).ask()
+    except ConsentryError as error:
+        return error
     except msgspec.ValidationError as error:
         return Invalid(str(error))
 

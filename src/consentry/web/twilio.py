@@ -23,6 +23,9 @@ from consentry.web.twilio_create import Form, create
 from consentry.web.twilio_resource import API, of_row
 
 _PAGE, _LARGEST_PAGE = 50, 1000
+_LONGEST_NUMBER: Final = 9
+_YEARS: Final = range(1970, 9000)
+_DAY: Final = dt.timedelta(days=1)
 _TOKEN = re.compile(r"PA(SM|MM)[0-9a-f]{32}")
 _FORMATS: Final = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z", "%a, %d %b %Y %H:%M:%S %z", "%m/%d/%Y")
 _Request = Request[Any, Any, Any]
@@ -49,7 +52,7 @@ async def list_messages(
     size = _size(query.get("PageSize"))
     rows = await inquire.messages(services.ports, principal.account.account_id, _filter(query, size + 1))
     shown = rows[:size]
-    page = int(query["Page"]) if query.get("Page", "").isdigit() else 0
+    page = _number(query.get("Page")) or 0
     path = f"/{API}/Accounts/{account_sid}/Messages.json"
     kept = {k: v for k, v in query.items() if k not in {"Page", "PageToken", "PageSize"}}
 
@@ -136,9 +139,14 @@ def _id(name: str) -> bytes:
 def _size(text: str | None) -> int:
     if not text:
         return _PAGE
-    if not text.isdigit() or int(text) < 1:
+    size = _number(text)
+    if not size:
         raise TwilioError(400, 20422, "PageSize must be a number from 1 to 1000")
-    return min(int(text), _LARGEST_PAGE)
+    return min(size, _LARGEST_PAGE)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and len(text) <= _LONGEST_NUMBER and text.isascii() and text.isdigit() else None
 
 
 def _filter(query: dict[str, str], limit: int) -> Filter:
@@ -149,7 +157,7 @@ def _filter(query: dict[str, str], limit: int) -> Filter:
     on = _at(query.get("DateSent"))
     if on is not None:
         since = on.replace(hour=0, minute=0, second=0)
-        until = since + dt.timedelta(days=1)
+        until = since + _DAY
     return Filter(
         before=bytes.fromhex(token[4:]) if token else NEWEST,
         to=_canonical(query.get("To")),
@@ -177,5 +185,6 @@ def _at(text: str | None) -> dt.datetime | None:
             found = dt.datetime.strptime(text, form)  # noqa: DTZ007 - the zone is set in the next line
         except ValueError:
             continue
-        return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+        if found.year in _YEARS:
+            return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
     raise TwilioError(400, 20422, f"DateSent {text[:30]} is not a date; use 2026-01-31 or 2026-01-31T12:00:00Z")

@@ -18,6 +18,7 @@ from consentry.web.twilio_resource import of_accepted
 
 _LONGEST_BODY: Final = 1600
 _MOST_MEDIA: Final = 10
+_LONGEST_NUMBER: Final = 9
 _INTENTS: Final = {
     "otp": Category.OTP,
     "confirm": Category.TRANSACTIONAL,
@@ -165,6 +166,8 @@ def _callback(url: str | None) -> str | None:
 def _validity(text: str | None) -> int:
     if not text:
         return DEFAULT_VALIDITY_S
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= DEFAULT_VALIDITY_S):
+    if not (
+        text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER and 1 <= int(text) <= DEFAULT_VALIDITY_S
+    ):
         raise TwilioError(400, 21624, f"ValidityPeriod must be an integer from 1 to {DEFAULT_VALIDITY_S}")
     return int(text)
