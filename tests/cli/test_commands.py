@@ -26,6 +26,7 @@ def test_help_names_every_command_and_begins_with_the_two_that_matter(bare: Run)
 
     assert text.index("consentry demo") < text.index("consentry serve") < text.index("Options:")
     assert all(f"\n  {name} " in text for name in main.commands)
+    assert "\\b" not in text
     assert "..." not in text.partition("Options:")[2], "a help text is cut off"
 
 

@@ -44,7 +44,7 @@ async def test_a_check_gives_the_decision_with_its_reasons_rules_and_records(api
     after = (await api.post("/v1/consents/check", {"address": phone})).json()
 
     assert (before["allowed"], before["decision"]) == (False, "refuse")
-    assert [reason["code"] for reason in before["reasons"]] == ["no_consent"]
+    assert [reason["code"] for reason in before["reasons"]] == ["NO_CONSENT"]
     assert (after["allowed"], after["reasons"]) == (True, [])
     assert after["records"] == [kept["record"]["sid"]]
     assert after["rules"]

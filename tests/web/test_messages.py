@@ -43,7 +43,7 @@ async def test_a_refused_message_is_403_with_the_whole_decision(api: Api) -> Non
     assert (answer.status_code, answer.headers["content-type"]) == (403, "application/problem+json")
     assert (problem["type"], problem["status"], problem["code"]) == ("urn:consentry:problem:refused", 403, 21610)
     assert problem["decision"]["decision"] == "refuse"
-    assert [reason["code"] for reason in problem["decision"]["reasons"]] == ["no_consent"]
+    assert [reason["code"] for reason in problem["decision"]["reasons"]] == ["NO_CONSENT"]
     kept = (await api.http.get(f"/v1/messages/{problem['sid']}")).json()
     assert (kept["message"]["status"], kept["attempts"]) == ("refused", [])
 
@@ -83,7 +83,7 @@ async def test_bulk_decides_every_message_on_its_own(api: Api) -> None:
     assert (answer["accepted"], answer["refused"], answer["invalid"]) == (1, 1, 1)
     assert [item["status"] for item in answer["items"]] == ["queued", "refused", "invalid"]
     assert answer["items"][1]["code"] == 21610
-    assert answer["items"][1]["reasons"] == ["no_consent"]
+    assert answer["items"][1]["reasons"] == ["NO_CONSENT"]
     assert answer["items"][2]["error"]["field"] == "to"
 
 

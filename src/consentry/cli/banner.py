@@ -19,7 +19,9 @@ def shown(settings: Settings) -> Iterator[Callable[[Any, str], None]]:
         logs.configure()
         yield lambda _process, _url: None
         return
-    click.echo(f"Consentry {__version__} starts; a first start makes its database, which takes some seconds.", err=True)
+    first = settings.database_url is None and not (settings.data_dir / "postgres").exists()
+    more = "; the first start makes the database, which takes some seconds" if first else ""
+    click.echo(f"Consentry {__version__} starts{more}.", err=True)
     with logging_to(settings.data_dir / "consentry.log"):
         yield lambda _process, url: click.echo(lines(settings, url), err=True)
     click.echo("Stopped. What was accepted is kept.", err=True)
@@ -40,4 +42,4 @@ def lines(settings: Settings, url: str) -> str:
         rows = [("role", "worker: sends what waits, answers no requests")]
     rows += [("data", str(folder)), ("database", database), ("logs", str(folder / "consentry.log"))]
     head = "Consentry runs." if settings.role == "worker" else f"Consentry answers at {url}"
-    return "\n".join([head, *(f"  {name:<13}{text}" for name, text in rows), "Ctrl-C stops it."])
+    return "\n".join([head, *(f"  {name:<14}{text}" for name, text in rows), "Ctrl-C stops it."])

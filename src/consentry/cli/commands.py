@@ -41,14 +41,14 @@ _json = click.option("--json", "as_json", is_flag=True, help="Write one JSON doc
 @click.group(cls=Commands, sections=_SECTIONS, context_settings=_HELP)
 @click.version_option(__version__, "-V", "--version", prog_name="consentry")
 def main() -> None:
-    r"""A messaging gateway that cannot send without consent.
+    """A messaging gateway that cannot send without consent.
 
     \b
     See it work:   consentry demo     a person opts in, gets a message, says STOP
     Run it:        consentry serve    Twilio's API on port 8080, database included
 
     Exit codes: 0 done, 1 what was asked is not so or a step failed, 2 it cannot run. Errors are one line on stderr.
-    """
+    """  # noqa: D301 - click's own mark, a backspace, for lines that must not be folded
 
 
 @main.command()

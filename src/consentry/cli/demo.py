@@ -33,7 +33,7 @@ def run(*, once: bool, as_json: bool, data_dir: Path | None, port: int) -> int:
 
     It has a data folder and a server of its own, whatever the environment says. Errors: as `app.opened`.
     """
-    with _folder(data_dir) as folder, logging_to(folder / "consentry.log"), _terminated_as_interrupted():
+    with _folder(data_dir) as folder, logging_to(folder / "consentry.log"), _interruptible():
         gateway = Background(Settings(data_dir=folder, port=port))
         try:
             return _played(gateway, folder, once=once, as_json=as_json, temporary=data_dir is None)
@@ -89,8 +89,8 @@ def _folder(data_dir: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM end the demo as Ctrl-C does, so that its server and folder go too."""
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM end the demo as Ctrl-C does, so that its server and folder go too; a shell's `&` turns Ctrl-C off."""
 
     def interrupt(_number: int, _frame: Any) -> None:
         raise KeyboardInterrupt
@@ -98,11 +98,12 @@ def _terminated_as_interrupted() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _tell(shown: Console, number: int, step: Step) -> None:

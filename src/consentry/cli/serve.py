@@ -117,7 +117,8 @@ async def _until_signal(settings: Settings, ready: Ready) -> None:
 
     def answering(process: Process, base_url: str) -> None:
         _settle_memory()
-        ready(process, base_url)
+        if not stop.is_set():
+            ready(process, base_url)
 
     await _serve(settings, answering, stop)
 

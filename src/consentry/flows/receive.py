@@ -151,7 +151,7 @@ class _Intake:
         await self._heads.write()
         for accepted in await self._acceptor.within(self._connection, self._drafts):
             if accepted.refused:
-                _log.warning("answer.refused", extra={"message": accepted.sid, "purpose": accepted.draft.purpose})
+                _log.warning("answer.refused", extra={"sid": accepted.sid, "purpose": accepted.draft.purpose})
         await self._ports.callbacks.enqueue(self._connection, self._callbacks)
         if failpoints.ACTIVE:
             await failpoints.reach("receive.before_commit")
