@@ -1,19 +1,22 @@
--- name: callback_enqueue (lanes, callback_ids, account_ids, sender_ids, message_ids, kinds, urls, methods, fallback_urls, fallback_methods, params, tokens)
+-- name: callback_enqueue (callbacks)
 -- Deliveries to the customer, queued in the transaction of their cause.
 insert into callback (
   lane, callback_id, account_id, sender_id, message_id, kind, url, method, fallback_url, fallback_method, params, token,
   due_at, created_at
 )
-select g.*, clock_timestamp(), clock_timestamp() from unnest(
-  $1::smallint[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bytea[], $6::text[], $7::text[], $8::text[], $9::text[],
-  $10::text[], $11::bytea[], $12::text[]
-) g;
+select
+  lane, decode(callback_id, 'base64'), account_id, sender_id, decode(message_id, 'base64'), kind, url, method,
+  fallback_url, fallback_method, decode(params, 'base64'), token, clock_timestamp(), clock_timestamp()
+from json_to_recordset($1::text::json) g(
+  lane smallint, callback_id text, account_id bigint, sender_id bigint, message_id text, kind text, url text, method text,
+  fallback_url text, fallback_method text, params text, token text
+);
 
 -- name: callback_claim (lanes, limit, hold_s) -> CallbackRow
 -- Take due deliveries for a moment; a worker that dies gives them back by time.
 with due as (
   select c.lane, c.callback_id from callback c
-  where c.state = 'pending' and c.due_at <= statement_timestamp() and c.lane = any($1::smallint[])
+  where c.state = 'pending' and c.due_at <= statement_timestamp() and c.lane = any($1::text::smallint[])
   order by c.due_at limit $2
   for update skip locked
 )

@@ -5,37 +5,43 @@ values ($1, $2, $3, 1, clock_timestamp(), clock_timestamp())
 on conflict (lane, account_id, event_key) do update set deliveries = r.deliveries + 1, last_at = clock_timestamp()
 returning r.deliveries;
 
--- name: heads_create (lanes, account_ids, address_keys)
+-- name: heads_create (keys)
 -- Whichever side comes first creates the rows that both lock; in key order.
 insert into consent_head (lane, account_id, address_key, version, state)
-select distinct k.lane, k.account_id, k.address_key, 0, ''::bytea
-from unnest($1::smallint[], $2::bigint[], $3::bytea[]) k(lane, account_id, address_key)
+select distinct k.lane, k.account_id, decode(k.key, 'base64'), 0, ''::bytea
+from json_to_recordset($1::text::json) k(lane smallint, account_id bigint, key text)
 order by 1, 2, 3
 on conflict do nothing;
 
--- name: heads_lock (lanes, account_ids, address_keys) -> LockedRow
+-- name: heads_lock (lanes, keys) -> LockedRow
 -- The lock that an append and a hand-off dispute: FOR UPDATE here, FOR SHARE there, always in key order. The time is taken
 -- outside the locking part, so after the wait for the lock: whoever commits later also happened later.
 with locked as materialized (
-  select h.lane, h.account_id, h.address_key, h.version, h.state from consent_head h
-  where h.lane = any($1::smallint[])
-    and (h.lane, h.account_id, h.address_key) in (select * from unnest($1::smallint[], $2::bigint[], $3::bytea[]) k)
+  select h.lane, h.account_id, h.address_key, h.version, h.state
+  from (
+    select distinct lane, account_id, decode(key, 'base64') as address_key
+    from json_to_recordset($2::text::json) w(lane smallint, account_id bigint, key text)
+  ) k
+  join consent_head h on h.lane = k.lane and h.account_id = k.account_id and h.address_key = k.address_key
+  where h.lane = any($1::text::smallint[])
   order by h.lane, h.account_id, h.address_key
-  for update
+  for update of h
 )
 select address_key, version, state, clock_timestamp() as now from locked;
 
--- name: ledger_write (lanes, record_ids, account_ids, address_keys, channels, events, purposes, senders, origins, sources, actors, occurred_ats, recorded_ats, expires_ats, lifts, providers, provider_event_ids, evidence_ids, evidence_hashes, rule_ids, addresses, salts, content_types, bodies, head_lanes, head_account_ids, head_keys, head_versions, head_states)
+-- name: ledger_write (entries, heads)
 -- New records with their evidence and the names of their addresses, and the heads after them; the heads are locked.
-with given as (
-  select * from unnest(
-    $1::smallint[], $2::bytea[], $3::bigint[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-    $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::boolean[], $16::text[],
-    $17::text[], $18::bytea[], $19::bytea[], $20::text[], $21::text[], $22::bytea[], $23::text[], $24::bytea[]
-  ) g(
-    lane, record_id, account_id, address_key, channel, event, purpose, sender, origin, source, actor, occurred_at,
-    recorded_at, expires_at, lifts, provider, provider_event_id, evidence_id, evidence_hash, rule_id, address, salt,
-    content_type, body
+with given as materialized (
+  select
+    lane, decode(record_id, 'base64') as record_id, account_id, decode(address_key, 'base64') as address_key, channel, event,
+    purpose, sender, origin, source, actor, occurred_at, recorded_at, expires_at, lifts, provider, provider_event_id,
+    decode(evidence_id, 'base64') as evidence_id, decode(evidence_hash, 'base64') as evidence_hash, rule_id, address,
+    decode(salt, 'base64') as salt, content_type, decode(body, 'base64') as body
+  from json_to_recordset($1::text::json) g(
+    lane smallint, record_id text, account_id bigint, address_key text, channel text, event text, purpose text,
+    sender text, origin text, source text, actor text, occurred_at timestamptz, recorded_at timestamptz,
+    expires_at timestamptz, lifts boolean, provider text, provider_event_id text, evidence_id text, evidence_hash text,
+    rule_id text, address text, salt text, content_type text, body text
   )
 ), named as (
   insert into address (lane, account_id, address_key, channel, address, first_seen_at)
@@ -47,8 +53,10 @@ with given as (
   select lane, evidence_id, account_id, salt, content_type, body, recorded_at from given where evidence_id is not null
 ), headed as (
   update consent_head h set version = n.version, state = n.state
-  from unnest($25::smallint[], $26::bigint[], $27::bytea[], $28::bigint[], $29::bytea[])
-    n(lane, account_id, address_key, version, state)
+  from (
+    select lane, account_id, decode(key, 'base64') as address_key, version, decode(state, 'base64') as state
+    from json_to_recordset($2::text::json) k(lane smallint, account_id bigint, key text, version bigint, state text)
+  ) n
   where h.lane = n.lane and h.account_id = n.account_id and h.address_key = n.address_key
 )
 insert into consent_record (

@@ -1,12 +1,15 @@
--- name: phone_receive (lanes, message_ids, attempt_nos, account_ids, address_keys, sender_ids, channels, from_addresses, to_addresses, bodies, handed_off_ats)
+-- name: phone_receive (messages)
 -- What simulated phones received, and the instant when each hand-off began.
 insert into simulator_message (
   lane, message_id, attempt_no, account_id, address_key, sender_id, channel, from_address, to_address, body, handed_off_at
 )
-select * from unnest(
-  $1::smallint[], $2::bytea[], $3::smallint[], $4::bigint[], $5::bytea[], $6::bigint[], $7::text[], $8::text[],
-  $9::text[], $10::text[], $11::timestamptz[]
-) g
+select
+  lane, decode(message_id, 'base64'), attempt_no, account_id, decode(address_key, 'base64'), sender_id, channel,
+  from_address, to_address, body, handed_off_at
+from json_to_recordset($1::text::json) g(
+  lane smallint, message_id text, attempt_no smallint, account_id bigint, address_key text, sender_id bigint, channel text,
+  from_address text, to_address text, body text, handed_off_at timestamptz
+)
 on conflict do nothing;
 
 -- name: phone_messages (account_id, address_key, channels, limit) -> PhoneMessageRow
@@ -27,9 +30,10 @@ insert into simulator_phone as p (lane, account_id, address_key, sender_id, bloc
 values ($1, $2, $3, $4, $5, $6)
 on conflict (lane, account_id, address_key, sender_id) do update set blocked = $5, script = $6;
 
--- name: phones_behaving (lanes, account_ids, address_keys, sender_ids) -> PhoneBehaviourRow
+-- name: phones_behaving (messages) -> PhoneBehaviourRow
 -- The phones of a batch that block or follow a script; most do neither.
-select p.account_id, p.address_key, p.sender_id, p.blocked, p.script
-from simulator_phone p
-where p.lane = any($1::smallint[])
-  and (p.account_id, p.address_key, p.sender_id) in (select * from unnest($2::bigint[], $3::bytea[], $4::bigint[]) k);
+select distinct p.account_id, p.address_key, p.sender_id, p.blocked, p.script
+from json_to_recordset($1::text::json) k(lane smallint, account_id bigint, address_key text, sender_id bigint)
+join simulator_phone p
+  on p.lane = k.lane and p.account_id = k.account_id and p.address_key = decode(k.address_key, 'base64')
+    and p.sender_id = k.sender_id;

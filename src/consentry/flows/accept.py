@@ -1,7 +1,6 @@
 """Accept messages: decide each, write it with its decision, queue what may go. Many requests share one commit."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -80,7 +79,7 @@ class Acceptor:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._batcher: Batcher[Draft, Accepted] = Batcher(
-            self._commit, in_flight=1, most=256, splits=lambda error: not isinstance(error, Unavailable)
+            self._commit, in_flight=2, most=256, splits=lambda error: not isinstance(error, Unavailable)
         )
         self.submit = self._batcher.submit
 
@@ -104,18 +103,18 @@ class Acceptor:
         if not drafts:
             return []
         keys = [self._ports.key(draft.sender.account_id, draft.to) for draft in drafts]
-        rows = await self._ports.outbox.heads(connection, [(k.lane, k.account_id, k.key) for k in keys])
+        rows = await self._ports.outbox.heads(connection, keys)
         accepted: list[Accepted] = []
         messages: list[NewMessage] = []
-        for draft, key, (version, state, now) in zip(drafts, keys, rows, strict=True):
+        now = rows[0]["now"]
+        for draft, key, (version, state, _) in zip(drafts, keys, rows, strict=True):
             decision = ask_stored(self._ports.policy, _request(self._ports, draft), version, state, now)
             message_id = self._ports.ids.new(key.lane)
             done = _accepted(draft, decision, message_id, now)
             accepted.append(done)
             messages.append(_row(done, message_id, key.key))
         await self._ports.outbox.accept(connection, messages)
-        for (channel, verdict), number in Counter((a.draft.to.channel, a.decision.verdict) for a in accepted).items():
-            meters.DECISIONS.labels("accept", channel, verdict).inc(number)
+        _count(accepted)
         return accepted
 
     async def _commit(self, drafts: Sequence[Draft]) -> list[Accepted]:
@@ -123,6 +122,16 @@ class Acceptor:
             accepted = await self.within(connection, drafts)
         self._ports.wake()
         return accepted
+
+
+def _count(accepted: Sequence[Accepted]) -> None:
+    refused: dict[int, list[int]] = {}
+    for done in accepted:
+        refused.setdefault(done.draft.sender.sender_id, [0, 0])[done.error_code is not None] += 1
+    channels = {done.draft.sender.sender_id: done.draft.sender.channel for done in accepted}
+    for sender_id, numbers in refused.items():
+        for word, number in zip(("taken", "refused"), numbers, strict=True):
+            meters.DECISIONS.labels("accept", channels[sender_id], word).inc(number)
 
 
 def ask(policy: Policy, request: Request, head: Head, now: datetime) -> Decision:

@@ -163,4 +163,4 @@ def _settled(
 
 def _unknown(row: ClaimedRow, code: str | None) -> Settled:
     settled = _settled(row, "unknown", State.UNKNOWN, FailureClass.AMBIGUOUS, code)
-    return settled._replace(error_code=_UNKNOWN_CODE, error_message=_UNKNOWN_TEXT)
+    return msgspec.structs.replace(settled, error_code=_UNKNOWN_CODE, error_message=_UNKNOWN_TEXT)

@@ -153,10 +153,11 @@ class Checker:
             for start in range(0, len(checks), _PAGE):
                 page = checks[start : start + _PAGE]
                 keys = [self._ports.key(check.account_id, check.to) for check in page]
-                rows = await self._ports.outbox.heads(connection, [(k.lane, k.account_id, k.key) for k in keys])
+                rows = await self._ports.outbox.heads(connection, keys)
+                now = rows[0]["now"]
                 decisions += [
                     ask_stored(policy, Request(check.sender, check.purpose), version, state, now)
-                    for check, (version, state, now) in zip(page, rows, strict=True)
+                    for check, (version, state, _) in zip(page, rows, strict=True)
                 ]
         return decisions
 
@@ -165,7 +166,7 @@ async def history(ports: Ports, account_id: int, address: Address) -> tuple[Head
     """Give the head of an address, the instant at which it was read, and every record behind it."""
     key = ports.key(account_id, address)
     async with ports.database.connection() as connection:
-        rows = await ports.outbox.heads(connection, [(key.lane, key.account_id, key.key)])
+        rows = await ports.outbox.heads(connection, [key])
         records = [entry async for entry in ports.ledger.history(connection, key)]
     version, state, now = rows[0]
     return fold.decode(version, state), now, records

@@ -24,6 +24,7 @@ from consentry.rules import fold
 from consentry.rules.delivery import Step, movable
 from consentry.rules.gate import Request, SenderFacts, decide, refuse_on_error
 from consentry.store.callbacks import NewCallback
+from consentry.store.ledger import AddressKey
 from consentry.store.outbox import ALL_LANES, Deferral, HandOff, Refusal
 from consentry.store.rows import ClaimedRow
 
@@ -80,8 +81,8 @@ class Dispatcher:
                 refused.append((row, decision))
             else:
                 later.append(Deferral(row.lane, row.message_id, row.attempt_no, _PAUSED_S))
-        for verdict, channel in ((decision.verdict, row.channel) for row, decision in (*allowed, *refused)):
-            meters.DECISIONS.labels("handoff", channel, verdict).inc()
+        _count("taken", allowed)
+        _count("refused", refused)
         if failpoints.ACTIVE:
             await failpoints.reach("dispatch.decided")
         if refused:
@@ -167,7 +168,7 @@ class Dispatcher:
         # Before the question, not after the answer: the database starts the lease later than this, so it ends later too.
         not_after = ports.clock.monotonic() + ports.lease_s - ports.lease_margin_s
         async with ports.database.connection() as connection:
-            headless = [(row.lane, row.account_id, row.address_key) for row, _ in allowed if row.version < 0]
+            headless = [AddressKey(row.lane, row.account_id, row.address_key) for row, _ in allowed if row.version < 0]
             if headless:
                 await ports.outbox.ensure_heads(connection, headless)
             leased = await ports.outbox.hand_off(connection, [_asked(*pair) for pair in allowed], ports.lease_s)
@@ -189,6 +190,11 @@ class Dispatcher:
         finally:
             self._of_sender[row.sender_id] -= 1
         await self._settler.settle(row, ending)
+
+
+def _count(word: str, decided: Sequence[Decided]) -> None:
+    for channel, number in Counter(row.channel for row, _ in decided).items():
+        meters.DECISIONS.labels("handoff", channel, word).inc(number)
 
 
 def _asked(row: ClaimedRow, decision: Decision) -> HandOff:

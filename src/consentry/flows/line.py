@@ -77,8 +77,7 @@ class Line:
 
     async def _receive(self, batch: Sequence[PhoneMessage]) -> Sequence[Step | Exception]:
         async with self._ports.database.connection() as connection:
-            keys = [(m.lane, m.account_id, m.address_key, m.sender_id) for m in batch]
-            behaving = await self._ports.phones.behaving(connection, keys)
+            behaving = await self._ports.phones.behaving(connection, batch)
             steps = [self._step(m, behaving.get((m.account_id, m.address_key, m.sender_id))) for m in batch]
             arriving = [m for m, step in zip(batch, steps, strict=True) if step.code is None and not step.hang]
             if arriving:

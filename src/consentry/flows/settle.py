@@ -1,6 +1,7 @@
 """Write down what became of hand-offs, many in one commit, with the callbacks that tell of it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -57,8 +58,8 @@ class Settler:
         await self._batcher.drain()
 
     async def _write(self, batch: Sequence[tuple[ClaimedRow, Settled]]) -> Sequence[Exception | None]:
-        for row, settled in batch:
-            meters.HANDOFFS.labels(row.channel, settled.state).inc()
+        for (channel, state), number in Counter((row.channel, settled.state) for row, settled in batch).items():
+            meters.HANDOFFS.labels(channel, state).inc(number)
         if not any(self._told_to(row) for row, _ in batch):
             async with self._ports.database.connection() as connection:
                 await self._ports.outbox.settle(connection, [settled for _, settled in batch])

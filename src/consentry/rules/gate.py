@@ -63,8 +63,9 @@ def decide(request: Request, head: Head, policy: Policy, now: datetime) -> Decis
         refusals = _closed(on, category)
         rules, records, missing = _consent(request, category, head, on, policy, now)
         refusals += missing
-    refusals += _over(request, now)
-    holds = _holds(sender)
+    if sender.account_suspended or request.valid_until is not None:
+        refusals += _over(request, now)
+    holds = _holds(sender) if sender.sends_paused or sender.paused or sender.restricted else []
     if not refusals and not holds:
         return Decision(Verdict.ALLOW, policy.digest, head.version, rules, records)
     verdict = Verdict.REFUSE if refusals else Verdict.DEFER
@@ -92,6 +93,8 @@ def _closed(on: list[On], category: str) -> list[Reason]:
     return found
 
 
+_GRANTED: Final = (Switch.GRANTED,)
+_EITHER: Final = (Switch.GRANTED, Switch.IMPLIED)
 _Answer = tuple[tuple[str, ...], tuple[str, ...], list[Reason]]
 
 
@@ -102,10 +105,10 @@ def _consent(request: Request, category: str, head: Head, on: list[On], policy: 
         return (), (), [Reason(ReasonCode.CATEGORY_NOT_ALLOWED, "house.fail_closed", text)]
     if needed.level == "none":
         return needed.rules, (), []
-    enough = (Switch.GRANTED, Switch.IMPLIED) if needed.level == "implied" else (Switch.GRANTED,)
+    enough = _EITHER if needed.level == "implied" else _GRANTED
     grants = [entry.cell for entry in on if entry.switch in enough]
     if grants:
-        best = max(grants, key=lambda cell: (cell.at, cell.record))
+        best = grants[0] if len(grants) == 1 else max(grants, key=lambda cell: (cell.at, cell.record))
         return needed.rules, (_sid(best),), []
     return needed.rules, (), [_missing(request, head, needed.rules[0], now)]
 

@@ -1,14 +1,15 @@
 """Deliveries to customers' servers: queued with their cause, claimed, done, failed, dead."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from consentry.store.database import Connection, Database
+import msgspec
+
+from consentry.store.database import Connection, Database, as_json
 from consentry.store.rows import CallbackRow
 
 
-class NewCallback(NamedTuple):
-    """One delivery to queue, in the column order of `callback_enqueue`."""
+class NewCallback(msgspec.Struct, frozen=True):
+    """One delivery to queue."""
 
     lane: int
     callback_id: bytes
@@ -33,9 +34,9 @@ class Callbacks:
     async def enqueue(self, connection: Connection, batch: Sequence[NewCallback]) -> None:
         """Queue deliveries in the transaction of their cause."""
         if batch:
-            await self._database.run(connection, "callback_enqueue", *zip(*batch, strict=True))
+            await self._database.run(connection, "callback_enqueue", as_json(batch))
 
-    async def claim(self, connection: Connection, lanes: Sequence[int], limit: int, hold_s: float) -> list[CallbackRow]:
+    async def claim(self, connection: Connection, lanes: str, limit: int, hold_s: float) -> list[CallbackRow]:
         """Take due deliveries for a moment."""
         return await self._database.rows(connection, "callback_claim", CallbackRow, lanes, limit, hold_s)
 

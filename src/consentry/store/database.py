@@ -41,6 +41,14 @@ _BUSY = (
 )
 
 
+_encode = msgspec.json.Encoder().encode
+
+
+def as_json(batch: Sequence[Any]) -> str:
+    """Write a batch as the one JSON text that batched statements take; bytes become base64."""
+    return _encode(batch).decode()
+
+
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
     """A pooled connection that is not reset by a query: nothing here leaves state in a session."""
 

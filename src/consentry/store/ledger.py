@@ -11,7 +11,7 @@ import msgspec
 from consentry.kernel.address import Channel
 from consentry.kernel.consent import Event, Record
 from consentry.kernel.errors import Unavailable
-from consentry.store.database import Connection, Database
+from consentry.store.database import Connection, Database, as_json
 from consentry.store.rows import CountRow, HeadKeyRow, LockedRow, ReceiptRow, RecordRow
 
 _SALT_BYTES: Final = 16
@@ -72,18 +72,15 @@ class Ledger:
 
     async def lock(self, connection: Connection, keys: Sequence[AddressKey]) -> list[LockedRow]:
         """Lock heads FOR UPDATE in key order, making the rows that are missing, and read them."""
-        columns = list(zip(*((key.lane, key.account_id, key.key) for key in keys), strict=True))
-        await self._database.run(connection, "heads_create", *columns)
-        return await self._database.rows(connection, "heads_lock", LockedRow, *columns)
+        lanes = "{" + ",".join(str(lane) for lane in {key.lane for key in keys}) + "}"
+        await self._database.run(connection, "heads_create", as_json(keys))
+        return await self._database.rows(connection, "heads_lock", LockedRow, lanes, as_json(keys))
 
     async def write(self, connection: Connection, entries: Sequence[Entry], heads: Sequence[KeptHead]) -> None:
         """Add records with their evidence and the names of their addresses, and write the heads after them."""
-        await self._database.run(
-            connection,
-            "ledger_write",
-            *zip(*(_columns(entry) for entry in entries), strict=True),
-            *zip(*((h.key.lane, h.key.account_id, h.key.key, h.version, h.state) for h in heads), strict=True),
-        )
+        given = as_json([_flat(entry) for entry in entries])
+        kept = as_json([{**msgspec.structs.asdict(h.key), "version": h.version, "state": h.state} for h in heads])
+        await self._database.run(connection, "ledger_write", given, kept)
 
     async def rewrite_head(self, connection: Connection, head: KeptHead) -> None:
         """Write a head that was rebuilt from its records."""
@@ -144,25 +141,16 @@ class Ledger:
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
 
-_COLUMNS: Final = (
-    "lane", "record_id", "account_id", "address_key", "channel", "event", "purpose", "sender", "origin", "source", "actor",
-    "occurred_at", "recorded_at", "expires_at", "lifts", "provider", "provider_event_id", "evidence_id", "evidence_hash",
-    "rule_id",
-)  # fmt: skip
-
-
-def _columns(entry: Entry) -> tuple[object, ...]:
+def _flat(entry: Entry) -> dict[str, object]:
     seen = entry.evidence
-    values = (getattr(entry.record, name) for name in _COLUMNS)
-    return (
-        *(str(value) if isinstance(value, (Channel, Event)) else value for value in values),
-        entry.address,
-        seen.salt if seen else None,
-        seen.content_type if seen else None,
-        seen.body if seen else None,
-    )
+    return {
+        **msgspec.structs.asdict(entry.record),
+        "address": entry.address,
+        "salt": seen.salt if seen else None,
+        "content_type": seen.content_type if seen else None,
+        "body": seen.body if seen else None,
+    }
 
 
 def _record(row: RecordRow) -> Record:
-    fields = {name: getattr(row, name) for name in _COLUMNS}
-    return Record(**{**fields, "channel": Channel(row.channel), "event": Event(row.event)})
+    return Record(**{**msgspec.structs.asdict(row), "channel": Channel(row.channel), "event": Event(row.event)})

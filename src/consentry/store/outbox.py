@@ -6,16 +6,20 @@ second worker exclude each other. From then on the attempt row with its lease st
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from consentry.store.database import Connection, Database
+import msgspec
+
+from consentry.store.database import Connection, Database, as_json
+from consentry.store.ledger import AddressKey
 from consentry.store.rows import ClaimedRow, DepthRow, PaceRow, RescuedRow, SettledRow
 
-ALL_LANES = list(range(256))
+ALL_LANES = "{" + ",".join(map(str, range(256))) + "}"
+"""Every lane, as PostgreSQL writes an array."""
 
 
-class NewMessage(NamedTuple):
-    """One message to write, in the column order of `accept_insert`; with a `due_at` it enters the outbox."""
+class NewMessage(msgspec.Struct, frozen=True):
+    """One message to write; with a `due_at` it enters the outbox."""
 
     lane: int
     message_id: bytes
@@ -42,8 +46,8 @@ class NewMessage(NamedTuple):
     due_at: datetime | None
 
 
-class HandOff(NamedTuple):
-    """One decided message that asks for its lease, in the column order of `hand_off`."""
+class HandOff(msgspec.Struct, frozen=True):
+    """One decided message that asks for its lease."""
 
     lane: int
     message_id: bytes
@@ -55,8 +59,8 @@ class HandOff(NamedTuple):
     decision: bytes
 
 
-class Settled(NamedTuple):
-    """What became of one hand-off, in the column order of `settle`; `retry_s` puts it back."""
+class Settled(msgspec.Struct, frozen=True):
+    """What became of one hand-off; `retry_s` puts it back."""
 
     lane: int
     message_id: bytes
@@ -71,8 +75,8 @@ class Settled(NamedTuple):
     retry_s: float | None
 
 
-class Refusal(NamedTuple):
-    """One message that the gate ended at hand-off, in the column order of `outbox_refuse`."""
+class Refusal(msgspec.Struct, frozen=True):
+    """One message that the gate ended at hand-off."""
 
     lane: int
     message_id: bytes
@@ -82,7 +86,7 @@ class Refusal(NamedTuple):
     decision: bytes
 
 
-class Deferral(NamedTuple):
+class Deferral(msgspec.Struct, frozen=True):
     """One message to put back for later."""
 
     lane: int
@@ -97,42 +101,41 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def heads(self, connection: Connection, keys: Sequence[tuple[int, int, bytes]]) -> Sequence[Any]:
-        """Give (version, state, now) for each (lane, account, key), in order; a missing head is version 0."""
-        return await self._database.raw(connection, "accept_heads", *zip(*keys, strict=True))
+    async def heads(self, connection: Connection, keys: Sequence[AddressKey]) -> Sequence[Any]:
+        """Give (version, state, now) for each key, in order; a missing head is version 0, `now` stands in the first."""
+        return await self._database.raw(connection, "accept_heads", as_json(keys))
 
     async def accept(self, connection: Connection, messages: Sequence[NewMessage]) -> None:
         """Write a batch of messages with their decisions."""
-        await self._database.run(connection, "accept_insert", *zip(*messages, strict=True))
+        await self._database.run(connection, "accept_insert", as_json(messages))
 
-    async def claim(self, connection: Connection, lanes: Sequence[int], limit: int, hold_s: float) -> list[ClaimedRow]:
+    async def claim(self, connection: Connection, lanes: str, limit: int, hold_s: float) -> list[ClaimedRow]:
         """Take due messages, with their heads and what the gate must know of their senders."""
         return await self._database.rows(connection, "outbox_claim", ClaimedRow, lanes, limit, hold_s)
 
-    async def ensure_heads(self, connection: Connection, keys: Sequence[tuple[int, int, bytes]]) -> None:
+    async def ensure_heads(self, connection: Connection, keys: Sequence[AddressKey]) -> None:
         """Make the rows that hand-offs lock, where they are missing."""
-        await self._database.run(connection, "heads_create", *zip(*keys, strict=True))
+        await self._database.run(connection, "heads_create", as_json(keys))
 
     async def hand_off(self, connection: Connection, batch: Sequence[HandOff], lease_s: float) -> set[bytes]:
         """Lease the attempts whose heads are still the ones decided on; give the ids of those messages."""
-        columns = list(zip(*batch, strict=True))
-        rows = await self._database.raw(connection, "hand_off", *columns, lease_s)
+        lanes = "{" + ",".join(str(lane) for lane in {attempt.lane for attempt in batch}) + "}"
+        rows = await self._database.raw(connection, "hand_off", lanes, as_json(batch), lease_s)
         return {row["message_id"] for row in rows}
 
     async def defer(self, connection: Connection, batch: Sequence[Deferral]) -> None:
         """Put claimed messages back for later."""
-        await self._database.run(connection, "outbox_defer", *zip(*batch, strict=True))
+        await self._database.run(connection, "outbox_defer", as_json(batch))
 
     async def refuse(
         self, connection: Connection, batch: Sequence[Refusal], movable: Sequence[str]
     ) -> list[SettledRow]:
         """End messages that the gate refused at hand-off; give those that ended now."""
-        columns = list(zip(*batch, strict=True))
-        return await self._database.rows(connection, "outbox_refuse", SettledRow, *columns, movable)
+        return await self._database.rows(connection, "outbox_refuse", SettledRow, as_json(batch), movable)
 
     async def settle(self, connection: Connection, batch: Sequence[Settled]) -> list[SettledRow]:
         """Write what became of hand-offs; give the messages that moved."""
-        return await self._database.rows(connection, "settle", SettledRow, *zip(*batch, strict=True))
+        return await self._database.rows(connection, "settle", SettledRow, as_json(batch))
 
     async def rescue(self, connection: Connection, *, older_than_s: float, limit: int) -> list[RescuedRow]:
         """Turn attempts whose worker never came back into unknown ones."""

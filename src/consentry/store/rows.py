@@ -94,7 +94,7 @@ class HeadKeyRow(msgspec.Struct, frozen=True):
 class AcceptHeadRow(msgspec.Struct, frozen=True):
     version: int
     state: bytes
-    now: datetime
+    now: datetime | None
 
 
 class RecordRow(msgspec.Struct, frozen=True):

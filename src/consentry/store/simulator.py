@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
-from consentry.store.database import Connection, Database
+import msgspec
+
+from consentry.store.database import Connection, Database, as_json
 from consentry.store.rows import PhoneBehaviourRow, PhoneMessageRow, PhoneRow
 
 _MOST = 1000
 
 
-class PhoneMessage(NamedTuple):
-    """One message that reached a phone, in the column order of `phone_receive`."""
+class PhoneMessage(msgspec.Struct, frozen=True):
+    """One message that reached a phone."""
 
     lane: int
     message_id: bytes
@@ -34,13 +35,13 @@ class Phones:
 
     async def receive(self, connection: Connection, batch: Sequence[PhoneMessage]) -> None:
         """Let phones receive a batch."""
-        await self._database.run(connection, "phone_receive", *zip(*batch, strict=True))
+        await self._database.run(connection, "phone_receive", as_json(batch))
 
     async def behaving(
-        self, connection: Connection, keys: Sequence[tuple[int, int, bytes, int]]
+        self, connection: Connection, batch: Sequence[PhoneMessage]
     ) -> dict[tuple[int, bytes, int], PhoneBehaviourRow]:
-        """Give the phones of (lane, account, key, sender) that block or follow a script."""
-        rows = await self._database.rows(connection, "phones_behaving", PhoneBehaviourRow, *zip(*keys, strict=True))
+        """Give the phones of a batch that block or follow a script, by account, key and sender."""
+        rows = await self._database.rows(connection, "phones_behaving", PhoneBehaviourRow, as_json(batch))
         return {(row.account_id, row.address_key, row.sender_id): row for row in rows}
 
     async def messages(

@@ -16,6 +16,7 @@ from consentry.web.problems import JSON, TwilioError, envelope
 from consentry.web.services import Services
 from consentry.web.twilio_resource import of_accepted
 
+_PLAIN: Final = frozenset({b"To", b"From", b"Body"})
 _LONGEST_BODY: Final = 1600
 _MOST_MEDIA: Final = 10
 _LONGEST_NUMBER: Final = 9
@@ -40,18 +41,22 @@ class Form:
     """A decoded form: the last word of a name, or all of them. Blank values are kept, they mean something."""
 
     def __init__(self, raw: bytes) -> None:
-        self._values: dict[str, list[str]] = {}
-        for name, value in signature.form_pairs(raw):
-            self._values.setdefault(name.decode("utf-8", "replace"), []).append(value.decode("utf-8", "replace"))
+        self._pairs = signature.form_pairs(raw)
+        self._last = dict(self._pairs)
+
+    def is_plain(self) -> bool:
+        """Tell whether it holds no more than who, to whom and what: then nothing else needs to be looked at."""
+        return self._last.keys() <= _PLAIN
 
     def get(self, name: str) -> str | None:
         """Give a value, or None if the name is absent."""
-        values = self._values.get(name)
-        return None if values is None else values[-1]
+        value = self._last.get(name.encode())
+        return None if value is None else value.decode("utf-8", "replace")
 
     def all(self, name: str) -> list[str]:
         """Give every value of a repeated name."""
-        return self._values.get(name, [])
+        wanted = name.encode()
+        return [value.decode("utf-8", "replace") for key, value in self._pairs if key == wanted]
 
 
 async def create(
@@ -83,18 +88,22 @@ def read(services: Services, principal: Principal, form: Form) -> Draft:
     from_text = form.get("From")
     if not from_text:
         raise TwilioError(400, 21603, "A 'From' phone number is required.")
-    media = tuple(form.all("MediaUrl"))
+    plain = form.is_plain()
+    media = () if plain else tuple(form.all("MediaUrl"))
     _check_content(form, body, media)
     sender = _sender(services, principal, from_text)
     to = _recipient(to_text, sender)
     code = services.providers[sender.provider].precheck(to.text, sender.address)
     if code is not None:
         raise TwilioError(400, code, f"The provider refuses this pair of addresses (test number, {code})")
+    purpose = services.ports.policy.default_category
+    if plain:
+        return Draft(sender, to, body, purpose)
     return Draft(
         sender=sender,
         to=to,
         body=body,
-        purpose=_INTENTS.get(form.get("MessageIntent") or "", services.ports.policy.default_category),
+        purpose=_INTENTS.get(form.get("MessageIntent") or "", purpose),
         media=media,
         status_callback=_callback(form.get("StatusCallback")),
         validity_s=_validity(form.get("ValidityPeriod")),
@@ -109,6 +118,8 @@ def _answer(accepted: Accepted) -> Answer:
 
 
 def _refuse_services(form: Form) -> None:
+    if form.is_plain():
+        return
     if form.get("ScheduleType") or form.get("SendAt"):
         raise TwilioError(400, 35118, "MessagingServiceSid is required to schedule a message")
     if form.get("MessagingServiceSid"):
@@ -116,7 +127,7 @@ def _refuse_services(form: Form) -> None:
 
 
 def _check_content(form: Form, body: str, media: tuple[str, ...]) -> None:
-    if form.get("ContentSid"):
+    if not form.is_plain() and form.get("ContentSid"):
         raise TwilioError(400, 21655, "The ContentSid is invalid: content templates are not available")
     if not body and not media:
         raise TwilioError(400, 21619, "A text message body or media urls must be specified.")
