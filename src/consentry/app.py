@@ -72,7 +72,6 @@ async def prepare(settings: Settings) -> Storage:
         if settings.owner_url is not None:
             await migrate(settings.owner_url, sql)
         return Storage(settings.database_url, None)
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     embedded = await asyncio.to_thread(EmbeddedServer.open, settings.data_dir)
     await migrate(embedded.dsn("owner"), sql)
     return Storage(embedded.dsn("app"), embedded)
@@ -85,6 +84,7 @@ async def opened(settings: Settings, *, pool: int = 12) -> AsyncIterator[Ports]:
     Errors: UnsafeDatabase, Conflict, Invalid, Unavailable, PolicyInvalid, each with the fix.
     """
     storage = await prepare(settings)
+    watch: asyncio.Task[None] | None = None
     database = Database(storage.database_url, bundled("sql"), size=pool)
     try:
         await database.open()
@@ -94,7 +94,6 @@ async def opened(settings: Settings, *, pool: int = 12) -> AsyncIterator[Ports]:
         directory = Directory(database, keyring)
         await directory.open()
         policy = Policy(load(settings.policies_dir or bundled("policies")))
-        watch = None
         if storage.embedded is not None:
             watch = asyncio.create_task(_watch(storage.embedded), name="consentry.embedded")
         yield Ports(
@@ -114,9 +113,9 @@ async def opened(settings: Settings, *, pool: int = 12) -> AsyncIterator[Ports]:
             lease_s=settings.lease_s,
             lease_margin_s=settings.lease_margin_s,
         )
+    finally:
         if watch is not None:
             watch.cancel()
-    finally:
         await database.close()
         if storage.embedded is not None:
             await asyncio.to_thread(storage.embedded.close)

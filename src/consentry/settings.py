@@ -39,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True):
     allow_private_egress: bool = False
     policies_dir: Path | None = None
     ready_file: Path | None = None
+    share_port: bool = False
+    """Whether other processes listen on the same port: the kernel spreads connections over them."""
     lease_s: float = 5.0
     lease_margin_s: float = 1.0
 
@@ -62,6 +64,7 @@ def from_environment(
     port: int | None = None,
     role: Role = "all",
     ready_file: Path | None = None,
+    share_port: bool = False,
 ) -> Settings:
     """Read the settings; what the command line says wins over `CONSENTRY_…` variables.
 
@@ -79,6 +82,7 @@ def from_environment(
         allow_private_egress=_flag(environment, "CONSENTRY_ALLOW_PRIVATE_EGRESS"),
         policies_dir=Path(environment["CONSENTRY_POLICIES_DIR"]) if environment.get("CONSENTRY_POLICIES_DIR") else None,
         ready_file=ready_file,
+        share_port=share_port,
     )
 
 

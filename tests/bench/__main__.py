@@ -20,19 +20,23 @@ from tests.bench.stage import gateway
 def main() -> None:
     """Run the benchmarks and print what they measured."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="shorter runs, about two minutes in all")
+    parser.add_argument("--quick", action="store_true", help="shorter runs, about three minutes in all")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
     seconds = 2.0 if arguments.quick else 5.0
     figures: list[Figure] = []
-    with gateway(role="api") as stage:  # accept alone: nothing is handed off while it is measured
-        figures += scenarios.accepted(stage, seconds)
+    # Accept alone: nothing is handed off while it is measured.
+    with gateway("api") as stage:
+        figures += scenarios.accepted(stage, seconds, "1 process")
+    with gateway("api", "api") as stage:
+        figures += scenarios.accepted(stage, seconds, "2 processes")
         figures += scenarios.bulk(stage)
-    with gateway() as stage:
+    with gateway("all") as stage:
         figures += scenarios.check(stage, seconds)
         figures += scenarios.stop_latency(stage, 200 if arguments.quick else 1000, "idle", "< 50 ms")
-        figures += scenarios.pipeline(stage, 1000, 2 * seconds)
-        figures += scenarios.pipeline(stage, 3000, 3 * seconds)
+        figures += scenarios.pipeline(stage, 1000, 2 * seconds, "1 process")
+    with gateway("api", "worker") as stage:
+        figures += scenarios.pipeline(stage, 3000, 3 * seconds, "api + worker")
     show(figures)
     found = [{**figure.__dict__, "ratio": figure.ratio} for figure in figures]
     if arguments.json is not None:

@@ -44,7 +44,7 @@ def run(coroutine: Callable[[], Awaitable[Any]]) -> Any:
     return uvloop.run(main())
 
 
-def accepted(stage: Stage, seconds: float) -> list[Figure]:
+def accepted(stage: Stage, seconds: float, processes: str) -> list[Figure]:
     """Accepted messages a second over HTTP at 64 connections, beside pgbench and beside the plain way."""
     limits.make_keys(stage.data_dir)
     figures: list[Figure] = []
@@ -70,12 +70,16 @@ def accepted(stage: Stage, seconds: float) -> list[Figure]:
     native = hammer(lambda n: stage.native(person(n), stage.sender, "hello")).rate
     single = hammer(twilio, connections=1)
     figures.append(
-        Figure("accepted/s, Twilio route, 64 connections", ours, "/s", "pgbench, one row", one_row, ">= 0.8x")
+        Figure(
+            f"accepted/s, Twilio route, 64 connections, {processes}", ours, "/s", "pgbench, one row", one_row, ">= 0.8x"
+        )
     )
     figures.append(Figure("  the same", ours, "/s", "a transaction a request over HTTP", naive.rate, ">= 4x"))
     figures.append(Figure("  the same", ours, "/s", "bare route", bare))
-    figures.append(Figure("accepted/s, /v1/messages, 64 connections", native, "/s", "pgbench, one row", one_row))
-    figures.append(Figure("accept at 1 connection, p50", single.percentile_ms(0.5), "ms"))
+    figures.append(
+        Figure(f"accepted/s, /v1/messages, 64 connections, {processes}", native, "/s", "pgbench, one row", one_row)
+    )
+    figures.append(Figure(f"accept at 1 connection, {processes}, p50", single.percentile_ms(0.5), "ms"))
     return figures
 
 
@@ -130,7 +134,7 @@ def stop_latency(stage: Stage, count: int, label: str, target: str = "") -> list
     ]
 
 
-def pipeline(stage: Stage, rate: float, seconds: float) -> list[Figure]:
+def pipeline(stage: Stage, rate: float, seconds: float, processes: str) -> list[Figure]:
     """An open loop through everything to a loopback provider, with STOPs under way beside it."""
     provider = Provider()
 
@@ -166,9 +170,7 @@ def pipeline(stage: Stage, rate: float, seconds: float) -> list[Figure]:
         )
         stops = await asyncio.to_thread(stop_latency, stage, int(seconds * 10), f"under {rate:.0f}/s")
         result = await offered
-        until = time.perf_counter() + 10
-        while any(n not in provider.arrived for n in answered) and time.perf_counter() < until:
-            await asyncio.sleep(0.05)
+        await _arrived(provider, answered)
         server.close()
         return result, answered, stops
 
@@ -180,7 +182,7 @@ def pipeline(stage: Stage, rate: float, seconds: float) -> list[Figure]:
     def at(share: float) -> float:
         return waits[min(len(waits) - 1, int(len(waits) * share))] if waits else 0.0
 
-    label = f"pipeline, {rate:.0f}/s offered"
+    label = f"pipeline, {rate:.0f}/s offered, {processes}"
     return [
         Figure(f"{label}: accepted", len(answered) / result.seconds, "/s"),
         Figure(f"{label}: accept p50", result.percentile_ms(0.5), "ms"),
@@ -191,6 +193,13 @@ def pipeline(stage: Stage, rate: float, seconds: float) -> list[Figure]:
         Figure(f"{label}: handed off twice", twice, "messages", target="0"),
         *stops,
     ]
+
+
+async def _arrived(provider: Provider, answered: dict[int, float]) -> None:
+    until = time.perf_counter() + 10
+    for number in answered:
+        while number not in provider.arrived and time.perf_counter() < until:  # noqa: ASYNC110 - a protocol fills it
+            await asyncio.sleep(0.05)
 
 
 @contextmanager

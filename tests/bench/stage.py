@@ -76,25 +76,49 @@ def person(number: int) -> str:
 
 
 @contextmanager
-def gateway(*, role: str = "all") -> Iterator[Stage]:
-    """Start a gateway with ten thousand opted-in people, and stop it."""
+def gateway(*roles: str) -> Iterator[Stage]:
+    """Start a gateway of one process for each role, with ten thousand opted-in people, and stop it."""
     folder = Path(tempfile.mkdtemp(prefix="consentry-bench-"))
-    ready = folder / "ready"
-    environment = {**os.environ, "CONSENTRY_ALLOW_PRIVATE_EGRESS": "1"}
-    command = [sys.executable, "-m", "consentry", "serve", "--data-dir", str(folder), "--port", "0", "--role", role]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen([*command, "--ready-file", str(ready)], env=environment, stderr=log)
+    processes: list[subprocess.Popen[bytes]] = []
+    port = 0
     try:
-        until = time.monotonic() + 60
-        while not ready.exists():
-            if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError((folder / "log").read_text()[-2000:])
-            time.sleep(0.05)
+        for number, role in enumerate(roles or ("all",)):
+            ready = folder / f"ready-{number}"
+            processes.append(_start(folder, role, port, ready))
+            port = port or urlsplit(_wait(processes[-1], ready, folder)).port or 0
         yield _prepared(folder)
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        for process in reversed(processes):
+            process.send_signal(signal.SIGTERM)
+        for process in processes:
+            process.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(folder: Path, role: str, port: int, ready: Path) -> "subprocess.Popen[bytes]":
+    command = [
+        sys.executable,
+        "-m",
+        "consentry",
+        "serve",
+        "--data-dir",
+        str(folder),
+        "--port",
+        str(port),
+        "--share-port",
+    ]
+    environment = {**os.environ, "CONSENTRY_ALLOW_PRIVATE_EGRESS": "1"}
+    with (folder / "log").open("a") as log:
+        return subprocess.Popen([*command, "--role", role, "--ready-file", str(ready)], env=environment, stderr=log)
+
+
+def _wait(process: "subprocess.Popen[bytes]", ready: Path, folder: Path) -> str:
+    until = time.monotonic() + 60
+    while not ready.exists() or not ready.read_text().strip():
+        if process.poll() is not None or time.monotonic() > until:
+            raise RuntimeError((folder / "log").read_text()[-2000:])
+        time.sleep(0.05)
+    return ready.read_text().strip()
 
 
 def _prepared(folder: Path) -> Stage:

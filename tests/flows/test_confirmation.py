@@ -117,7 +117,6 @@ async def test_a_stop_after_a_start_is_a_new_one_and_confirmed_again(talk: Talk)
     assert [text[: len(start)] for text, start in zip(heard, starts, strict=True)] == starts
 
 
-@pytest.mark.xfail(strict=True, reason="the gate holds the first STOP's confirmation for moot once a second is on file")
 async def test_stops_in_quick_succession_are_confirmed_once(talk: Talk) -> None:
     await talk.pause(paused=True)
     await talk.say("STOP", "stop")

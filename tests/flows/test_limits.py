@@ -2,10 +2,11 @@
 
 import asyncio
 
-from consentry.app import Process
-from consentry.kernel.ids import from_sid
 from tests.build import a_draft, a_grant, a_phone, a_principal, a_sender
 from tests.eventually import eventually
+
+from consentry.app import Process
+from consentry.kernel.ids import from_sid
 
 
 async def test_a_sender_with_a_rate_sends_no_faster_than_that(process: Process) -> None:

@@ -87,8 +87,14 @@ def demo(once: bool, data_dir: Path | None, port: int, as_json: bool) -> None:
     help="Answer requests, send what waits, or both.",
 )
 @click.option("--ready-file", type=click.Path(path_type=Path, dir_okay=False), help="Gets the URL once it answers.")
-def serve(host: str | None, port: int | None, data_dir: Path | None, role: Role, ready_file: Path | None) -> None:
+@click.option("--share-port", is_flag=True, help="Let several processes with this data directory answer on one port.")
+def serve(
+    host: str | None, port: int | None, data_dir: Path | None, role: Role, ready_file: Path | None, share_port: bool
+) -> None:
     """Run the gateway, API and worker, in one process.
+
+    One process uses one core. To use more, start several with the same --data-dir: with --role api, --port and
+    --share-port those that answer, with --role worker those that send.
 
     Ctrl-C or SIGTERM ends it after what is under way; a second one at once. Logs are JSON lines on standard error; at a
     terminal they go to DATA_DIR/consentry.log instead.
@@ -96,7 +102,9 @@ def serve(host: str | None, port: int | None, data_dir: Path | None, role: Role,
     from consentry.cli import banner
     from consentry.cli import serve as work
 
-    settings = from_environment(data_dir=data_dir, host=host, port=port, role=role, ready_file=ready_file)
+    settings = from_environment(
+        data_dir=data_dir, host=host, port=port, role=role, ready_file=ready_file, share_port=share_port
+    )
     with banner.shown(settings) as ready:
         work.run(settings, ready)
 

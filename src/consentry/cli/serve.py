@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import json
 import os
 import signal
 import socket
@@ -129,7 +130,7 @@ async def _serve(settings: Settings, ready: Ready, stop: asyncio.Event) -> None:
         settings = msgspec.structs.replace(settings, port=listening.getsockname()[1])
     make_folder(settings)
     async with opened(settings) as ports:
-        base_url = settings.base_url
+        base_url = settings.base_url if settings.role != "worker" else _url_of_api(settings)
         if settings.role != "worker":
             await first_account(ports, settings, base_url)
         process = Process(replace(ports, base_url=base_url), settings)
@@ -157,10 +158,21 @@ def _asked(stop: asyncio.Event, number: int) -> None:
     stop.set()
 
 
+def _url_of_api(settings: Settings) -> str:
+    """Give the URL that platforms report to: a worker takes it from the API's credentials file, if nobody has set it."""
+    try:
+        given = json.loads((settings.data_dir / "credentials.json").read_text())
+        return settings.public_url or str(given["base_url"])
+    except (OSError, ValueError, KeyError):
+        return settings.base_url
+
+
 def _bind(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if settings.share_port:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listening.bind((settings.host, settings.port))
     except OSError as error:

@@ -80,14 +80,8 @@ def address_key(secret: bytes, account_id: int, key_form: str) -> bytes:
     What is signed is a fixed label, the account in eight bytes and the key form, which starts with its family's word
     and a colon: no two triples of account, family and address are written alike. Accounts share no keys.
     """
-    mac = _keyed(secret).copy()  # copying a keyed hash is cheaper than keying a new one
-    mac.update(_KEY_DOMAIN + account_id.to_bytes(8, "big", signed=True) + key_form.encode())
-    return mac.digest()[:_KEY_BYTES]
-
-
-@lru_cache(maxsize=4)
-def _keyed(secret: bytes) -> hmac.HMAC:
-    return hmac.new(secret, digestmod="sha256")
+    message = _KEY_DOMAIN + account_id.to_bytes(8, "big", signed=True) + key_form.encode()
+    return hmac.digest(secret, message, "sha256")[:_KEY_BYTES]
 
 
 def lane_of(key: bytes) -> int:

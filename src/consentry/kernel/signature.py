@@ -46,7 +46,9 @@ def form_pairs(raw: bytes) -> list[Pair]:
     for field in raw.split(b"&"):
         if field:
             key, _, value = field.partition(b"=")
-            pairs.append((_unquoted(key), _unquoted(value)))
+            if b"%" in field or b"+" in field:
+                key, value = _unquoted(key), _unquoted(value)
+            pairs.append((key, value))
     return pairs
 
 

@@ -131,18 +131,20 @@ def _confirm_revocation(request: Request, head: Head, on: list[On], policy: Poli
     """Allow the one confirmation of a STOP while that STOP still stands, and only in time (47 CFR 64.1200(a)(12))."""
     refusals = list(_closed([e for e in on if e.switch in _IMMOVABLE], request.purpose))
     if not _stands(request, head, now):
-        text = "the opt-out that this would confirm is no longer the latest, or was taken back"
+        text = "the opt-out that this would confirm was taken back"
         refusals.append(Reason(ReasonCode.CONFIRMATION_MOOT, "house.confirmation.revocation", text))
     return _in_time(request, refusals, policy, now)
 
 
 def _stands(request: Request, head: Head, now: datetime) -> bool:
+    """Tell whether the STOP to confirm stands, or one said to the same sender after it, which is not confirmed itself."""
     sender = request.sender
-    said = next((c for c in head.cells if c.record == request.cause and c.event == Event.REVOKE_KEYWORD), None)
-    if said is None:
-        return False
-    on = switched_on(head, Question(sender.channel, (sender.sid, *sender.services), said.purpose, micros(now)))
-    return any(entry.cell is said for entry in on)
+    for said in head.cells:
+        if said.event == Event.REVOKE_KEYWORD and (said.record == request.cause or said.origin == sender.sid):
+            on = switched_on(head, Question(sender.channel, (sender.sid, *sender.services), said.purpose, micros(now)))
+            if any(entry.cell is said for entry in on):
+                return True
+    return False
 
 
 def _confirm_resume(request: Request, head: Head, on: list[On], policy: Policy, now: datetime) -> _Answer:

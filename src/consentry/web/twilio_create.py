@@ -43,10 +43,8 @@ class Form:
     def __init__(self, raw: bytes) -> None:
         self._pairs = signature.form_pairs(raw)
         self._last = dict(self._pairs)
-
-    def is_plain(self) -> bool:
-        """Tell whether it holds no more than who, to whom and what: then nothing else needs to be looked at."""
-        return self._last.keys() <= _PLAIN
+        self.plain = self._last.keys() <= _PLAIN
+        """Whether it holds no more than who, to whom and what: then nothing else needs to be looked at."""
 
     def get(self, name: str) -> str | None:
         """Give a value, or None if the name is absent."""
@@ -88,7 +86,7 @@ def read(services: Services, principal: Principal, form: Form) -> Draft:
     from_text = form.get("From")
     if not from_text:
         raise TwilioError(400, 21603, "A 'From' phone number is required.")
-    plain = form.is_plain()
+    plain = form.plain
     media = () if plain else tuple(form.all("MediaUrl"))
     _check_content(form, body, media)
     sender = _sender(services, principal, from_text)
@@ -118,7 +116,7 @@ def _answer(accepted: Accepted) -> Answer:
 
 
 def _refuse_services(form: Form) -> None:
-    if form.is_plain():
+    if form.plain:
         return
     if form.get("ScheduleType") or form.get("SendAt"):
         raise TwilioError(400, 35118, "MessagingServiceSid is required to schedule a message")
@@ -127,7 +125,7 @@ def _refuse_services(form: Form) -> None:
 
 
 def _check_content(form: Form, body: str, media: tuple[str, ...]) -> None:
-    if not form.is_plain() and form.get("ContentSid"):
+    if not form.plain and form.get("ContentSid"):
         raise TwilioError(400, 21655, "The ContentSid is invalid: content templates are not available")
     if not body and not media:
         raise TwilioError(400, 21619, "A text message body or media urls must be specified.")
