@@ -10,6 +10,7 @@ from tests.conftest import Clone
 
 from consentry.flows.consents import Ask, record
 from consentry.flows.ports import Ports
+from consentry.store.ledger import AddressKey
 
 _TAMPER = "update consent_head set state = convert_to(replace(convert_from(state, 'UTF8'), 'revoke', 'grant'), 'UTF8')"
 
@@ -31,7 +32,8 @@ async def revoked(ports: Ports) -> str:
     kept = await record(ports, principal, Ask(a_phone(), "revoke.preference"))
     key = ports.key(principal.account.account_id, kept.address)
     async with ports.database.connection() as connection:
-        await ports.outbox.ensure_heads(connection, [(9, key.account_id, bytes([9]) * 16)])  # made by a hand-off
+        handed_off = AddressKey(9, key.account_id, bytes([9]) * 16)
+        await ports.outbox.ensure_heads(connection, [handed_off])
     return f"{principal.account.sid} {key.key[:4].hex()}"
 
 

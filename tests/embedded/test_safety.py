@@ -6,7 +6,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -135,22 +135,28 @@ def test_the_callers_environment_does_not_change_the_server(
         assert ask(server, "app", "show port") == "5432"
 
 
-def test_a_path_too_long_for_a_socket_works(tmp_path: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+@pytest.fixture
+def short_tmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for temporary files whose path leaves room for a socket's, wherever pytest keeps its own."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_path_too_long_for_a_socket_works(tmp_path: Path, ask: Ask, short_tmp: Path) -> None:
     data_dir = tmp_path / ("long " * 12 + "$(false) 'quoted\", name") / "data"
 
     with closing(EmbeddedServer.open(data_dir)) as server:
         assert ask(server, "app", "select 1") == 1
         assert not (data_dir / "run").exists()
-        (sockets,) = tmp_path.glob(f"consentry-*/{SOCKET}")
+        (sockets,) = short_tmp.glob(f"consentry-*/{SOCKET}")
         assert stat.S_IMODE(sockets.parent.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("name", ["a $HOME \"b\" 'c' %d é", "a, b"])
-def test_a_path_with_odd_letters_works(
-    name: str, tmp_path: Path, made_once: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+def test_a_path_with_odd_letters_works(name: str, tmp_path: Path, made_once: Path, ask: Ask, short_tmp: Path) -> None:
+    assert short_tmp.is_dir()  # where the socket goes if the odd letters rule the data directory out
     shutil.copytree(made_once, tmp_path / name)
     with closing(EmbeddedServer.open(tmp_path / name)) as server:
         assert ask(server, "app", "select 1") == 1

@@ -122,7 +122,7 @@ async def test_stops_in_quick_succession_are_confirmed_once(talk: Talk) -> None:
     await talk.say("STOP", "stop")
     await talk.pause(paused=False)
 
-    assert len(await talk.heard(0)) == 1
+    assert len(await talk.heard(1)) == 1
 
 
 async def test_a_stop_that_reached_every_sender_already_is_not_confirmed_by_another(talk: Talk) -> None:

@@ -30,6 +30,11 @@ class EmbeddedServerError(RuntimeError):
     """The embedded server cannot do it; the text names what failed, the end of its log, and what to do."""
 
 
+def _usable(socket_dir: Path) -> bool:
+    """Tell whether a socket can be made and named there: drivers read a comma as the start of another host."""
+    return len(os.fsencode(socket_dir / SOCKET)) <= _LONGEST_SOCKET and "," not in str(socket_dir)
+
+
 class Folder:
     """The paths under one data directory; nothing is made or touched by naming them."""
 
@@ -45,10 +50,8 @@ class Folder:
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
         # Stands in the command line of every server process, which can be read where /proc/<pid>/cwd cannot.
         self.cluster_name = f"consentry-{digest}"
-        run = self.root / "run"
-        # Drivers read a comma in the host of a URL as the start of another host.
-        unusable = len(os.fsencode(run / SOCKET)) > _LONGEST_SOCKET or "," in str(run)
-        self.socket_dir = Path(tempfile.gettempdir()) / f"consentry-{digest}" if unusable else run
+        places = (self.root / "run", *(Path(p) / f"consentry-{digest}" for p in (tempfile.gettempdir(), "/tmp")))  # noqa: S108
+        self.socket_dir = next((place for place in places if _usable(place)), places[-1])
 
     def failure(self, what: str, fix: str) -> EmbeddedServerError:
         """Give the error to raise: what failed, the last lines of the server's log, and the fix."""
