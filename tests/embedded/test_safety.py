@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import stat
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -197,13 +198,24 @@ def test_a_folder_the_dropped_user_cannot_enter_is_an_error_that_says_what_to_do
 
 
 def test_binaries_in_a_private_folder_are_copied_once_to_where_they_can_be_read(tmp_path: Path) -> None:
-    program = tmp_path / "private" / "bin" / "postgres"
-    program.parent.mkdir(parents=True, mode=0o700)
-    program.write_text("made up")
-    program.chmod(0o700)
+    installed = tmp_path / "private" / "package" / "pginstall"
+    program, library = installed / "bin" / "postgres", tmp_path / "private" / "package.libs" / "libpq.so"
+    for file in (program, library):
+        file.parent.mkdir(parents=True, mode=0o700)
+        file.write_text("made up")
+        file.chmod(0o700)
 
-    copy = binaries._copy_binaries(tmp_path / "private", tmp_path)
+    copy = binaries._copy_binaries(installed, tmp_path)
 
     assert stat.S_IMODE((copy / "bin" / "postgres").stat().st_mode) == 0o755
+    assert stat.S_IMODE((copy / "../../package.libs/libpq.so").stat().st_mode) == 0o755
     shutil.rmtree(tmp_path / "private")
-    assert binaries._copy_binaries(tmp_path / "private", tmp_path) == copy
+    assert binaries._copy_binaries(installed, tmp_path) == copy
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root drops to another user")
+def test_a_copy_of_the_real_binaries_runs_in_its_new_place(tmp_path: Path) -> None:
+    copy = binaries._copy_binaries(binaries._find_binaries().parent, tmp_path)
+
+    for program in ("initdb", "postgres", "pg_ctl"):
+        subprocess.run([copy / "bin" / program, "--version"], check=True, capture_output=True)

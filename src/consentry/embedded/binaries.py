@@ -111,7 +111,7 @@ def find_runner(folder: Folder) -> Runner:
             f"PostgreSQL does not run as root, and the user it runs as (uid {runner.uid}) cannot enter {folder.root}.\n"
             f"Consentry does not loosen the rights of folders. {_INSTEAD}"
         )
-    if not runner.succeeds("postgres", "--version"):
+    if not (runner.succeeds("postgres", "--version") and runner.succeeds("initdb", "--version")):
         runner = replace(runner, binaries=_copy_binaries(runner.binaries.parent, folder.root) / "bin")
     return runner
 
@@ -141,19 +141,29 @@ def _choose(folder: Folder, binaries: Path) -> Runner:
 
 
 def _copy_binaries(source: Path, root: Path) -> Path:
-    """Copy the installation to where the dropped user can read it; a copy that was cut short is never used."""
+    """Copy the installation to where the dropped user can read it; a copy that was cut short is never used.
+
+    The package keeps its shared libraries beside itself, where its programs look for them from their own place.
+    """
     copies = root / "pgsql"
     copy = copies / version(_PACKAGE)
-    if copy.exists():
-        return copy
-    copies.mkdir(exist_ok=True, mode=0o755)
-    unfinished = copies / "unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.copytree(source, unfinished)
-    for folder, _, files in os.walk(unfinished):
+    programs = Path(source.parent.name) / source.name
+    if not copy.exists():
+        copies.mkdir(exist_ok=True, mode=0o755)
+        unfinished = copies / "unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(source, unfinished / programs)
+        libraries = source.parent.with_name(f"{source.parent.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, unfinished / libraries.name)
+        _open_to_read(unfinished)
+        unfinished.rename(copy)
+    return copy / programs
+
+
+def _open_to_read(tree: Path) -> None:
+    for folder, _, files in os.walk(tree):
         Path(folder).chmod(0o755)
         for name in files:
             file = Path(folder) / name
             file.chmod(0o755 if file.stat().st_mode & 0o100 else 0o644)
-    unfinished.rename(copy)
-    return copy
