@@ -176,6 +176,8 @@ async def _admin(server: Server, statement: str) -> None:
 async def _make_roles(server: Server) -> None:
     connection = await asyncpg.connect(server.admin_url)
     try:
+        # Roles belong to the whole server, and the tests of both cores may begin at once on one.
+        await connection.execute("select pg_advisory_lock(1)")
         for role in _ROLES:
             if await connection.fetchval("select 1 from pg_roles where rolname = $1", role) is None:
                 await connection.execute(f"create role {role}")
