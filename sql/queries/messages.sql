@@ -53,7 +53,7 @@ order by started_at desc limit 1;
 -- A message under a report: locked, so that two reports cannot pass each other.
 select
   m.account_id, m.sender_id, m.address_key, m.channel, m.status, m.from_address, m.to_address, m.status_callback, m.purpose,
-  clock_timestamp() as now
+  m.media is not null as has_media, clock_timestamp() as now
 from message m where m.lane = $1 and m.message_id = $2
 for update;
 

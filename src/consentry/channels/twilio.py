@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, Final, Literal
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -107,9 +108,9 @@ class Twilio:
             return Outcome(accepted=True, provider_message_id=answer.sid)
         code = str(answer.code) if answer.code is not None else None
         retry_after = _seconds(reply.header("retry-after"))
-        if reply.status == 429:  # noqa: PLR2004
+        if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
             return Outcome(False, None, FailureClass.THROTTLED, code or "429", retry_after)
-        if reply.status >= 500:  # noqa: PLR2004
+        if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             known = FailureClass.AMBIGUOUS if retry_after is None else FailureClass.TRANSIENT
             return Outcome(False, None, known, code or str(reply.status), retry_after)
         found = (classify(code, "") if code else None) or _by_status(reply.status)

@@ -50,7 +50,8 @@ class Folder:
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
         # Stands in the command line of every server process, which can be read where /proc/<pid>/cwd cannot.
         self.cluster_name = f"consentry-{digest}"
-        places = (self.root / "run", *(Path(p) / f"consentry-{digest}" for p in (tempfile.gettempdir(), "/tmp")))  # noqa: S108
+        shorter = (tempfile.gettempdir(), "/tmp")  # noqa: S108 - the folder made there is ours alone, or refused
+        places = (self.root / "run", *(Path(place) / f"consentry-{digest}" for place in shorter))
         self.socket_dir = next((place for place in places if _usable(place)), places[-1])
 
     def failure(self, what: str, fix: str) -> EmbeddedServerError:

@@ -41,6 +41,7 @@ async def track(ports: Ports, connection: Connection, sender: Sender, message_id
         after,
         row.from_address,
         row.to_address,
+        has_media=row.has_media,
         status_callback=row.status_callback,
         error_code=code,
         error_message=text,

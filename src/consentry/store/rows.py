@@ -209,6 +209,7 @@ class ReportedRow(msgspec.Struct, frozen=True):
     to_address: str
     status_callback: str | None
     purpose: str
+    has_media: bool
     now: datetime
 
 
