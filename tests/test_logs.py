@@ -133,8 +133,8 @@ def test_any_text_is_one_line(text: str) -> None:
 def test_the_whole_process_writes_json_and_libraries_only_warn(stream: io.StringIO) -> None:
     logs.get("worker").info("worker.started", extra={"loop": "dispatch"})
     logs.get("worker").debug("worker.detail")
-    logging.getLogger("some.library").info("chatter")
-    logging.getLogger("some.library").warning("to %s", "+14155550123")
+    logging.getLogger("some.dependency").info("chatter")
+    logging.getLogger("some.dependency").warning("to %s", "+14155550123")
 
     found = [json.loads(text) for text in stream.getvalue().splitlines()]
 

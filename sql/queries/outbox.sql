@@ -64,7 +64,8 @@ left join consent_head h on h.lane = m.lane and h.account_id = m.account_id and 
 
 -- name: hand_off (lanes, attempts, lease_s) -> LeasedRow
 -- Compare and hand off: lease an attempt only if the head is still the one that was decided on. Heads are share-locked in
--- key order; an opt-out holds one FOR UPDATE, so either it is seen here or it waits for this lease. Taking the outbox row
+-- key order; an opt-out holds one FOR UPDATE, so either it is seen here or it waits for this lease. A pause and the kill
+-- switch update the rows that are locked beside them, for the same reason. Taking the outbox row
 -- makes a second attempt, a cancel and this one exclude each other.
 with want as (
   select
@@ -78,9 +79,11 @@ with want as (
   select w.*, h.version as found
   from want w
   join consent_head h on h.lane = w.lane and h.account_id = w.account_id and h.address_key = w.address_key
-  where h.lane = any($1::text::smallint[])
+  join sender s on s.sender_id = w.sender_id
+  cross join installation i
+  where h.lane = any($1::text::smallint[]) and not s.paused and not i.sends_paused
   order by w.lane, w.account_id, w.address_key
-  for share of h
+  for share of h, s, i
 ), taken as (
   delete from outbox o using locked k
   where k.found = k.version and o.lane = k.lane and o.message_id = k.message_id and o.attempt_no = k.attempt_no

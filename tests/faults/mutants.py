@@ -19,7 +19,7 @@ Mutant = Callable[..., AbstractContextManager[None]]
 @contextmanager
 def share_lock_removed(*processes: Process) -> Iterator[None]:
     """A hand-off reads heads without locking them: an opt-out no longer waits for a lease that is being taken."""
-    with _statement(processes, "hand_off", "\n  for share of h\n", "\n"):
+    with _statement(processes, "hand_off", "\n  for share of h, s, i\n", "\n"):
         yield
 
 
