@@ -62,7 +62,7 @@ join account a on a.account_id = m.account_id
 cross join installation i
 left join consent_head h on h.lane = m.lane and h.account_id = m.account_id and h.address_key = m.address_key;
 
--- name: hand_off (lanes, attempts, lease_s) -> LeasedRow
+-- name: hand_off (lanes, attempts, lease_s) -> MessageIdRow
 -- Compare and hand off: lease an attempt only if the head is still the one that was decided on. Heads are share-locked in
 -- key order; an opt-out holds one FOR UPDATE, so either it is seen here or it waits for this lease. A pause and the kill
 -- switch update the rows that are locked beside them, for the same reason. Taking the outbox row
@@ -167,7 +167,7 @@ from ended e
 where m.lane = e.lane and m.message_id = e.message_id and m.status in ('sending', 'unknown')
 returning m.lane, m.message_id, m.status;
 
--- name: rescue (older_than_s, limit) -> RescuedRow
+-- name: rescue (older_than_s, limit) -> MessageIdRow
 -- Attempts whose worker never came back: they may or may not have reached the provider, so they are unknown, and stay so.
 with lost as (
   select a.lane, a.message_id, a.attempt_no from attempt a

@@ -12,7 +12,7 @@ import msgspec
 
 from consentry.store.database import Connection, Database, as_json
 from consentry.store.ledger import AddressKey
-from consentry.store.rows import ClaimedRow, DepthRow, PaceRow, RescuedRow, SettledRow
+from consentry.store.rows import ClaimedRow, DepthRow, MessageIdRow, PaceRow, SettledRow
 
 ALL_LANES = "{" + ",".join(map(str, range(256))) + "}"
 """Every lane, as PostgreSQL writes an array."""
@@ -137,9 +137,9 @@ class Outbox:
         """Write what became of hand-offs; give the messages that moved."""
         return await self._database.rows(connection, "settle", SettledRow, as_json(batch))
 
-    async def rescue(self, connection: Connection, *, older_than_s: float, limit: int) -> list[RescuedRow]:
+    async def rescue(self, connection: Connection, *, older_than_s: float, limit: int) -> list[MessageIdRow]:
         """Turn attempts whose worker never came back into unknown ones."""
-        return await self._database.rows(connection, "rescue", RescuedRow, older_than_s, limit)
+        return await self._database.rows(connection, "rescue", MessageIdRow, older_than_s, limit)
 
     async def depth(self, connection: Connection) -> DepthRow:
         """Give how much waits and how old it is."""

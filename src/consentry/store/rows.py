@@ -148,17 +148,7 @@ class ClaimedRow(msgspec.Struct, frozen=True):
     now: datetime
 
 
-class LeasedRow(msgspec.Struct, frozen=True):
-    lane: int
-    message_id: bytes
-
-
 class MessageIdRow(msgspec.Struct, frozen=True):
-    lane: int
-    message_id: bytes
-
-
-class RescuedRow(msgspec.Struct, frozen=True):
     lane: int
     message_id: bytes
 
