@@ -166,5 +166,3 @@ class Signal(msgspec.Struct, frozen=True):
     occurred_at: datetime | None = None
     provider_event_id: str | None = None
     new_address: str | None = None
-    vendor_replied: bool = False
-    """Whether the platform has answered the person itself, so that we must not."""
